@@ -1,0 +1,281 @@
+/**
+ * The C library of Linux (x86-64 and aarch64, glibc or musl), as far as Node has no name for it: memory mappings,
+ * calls on raw addresses, locks, eventfd, poll, mount. The only file that makes foreign calls.
+ *
+ * Addresses are numbers: user addresses are below 2^47. Functions named `…Raw` and {@link poll} return `-errno`
+ * and never throw; all others throw {@link FsError} with `code` and `syscall`. The module may be imported by any
+ * number of worker threads; addresses and file descriptors are the process's and may be passed between them.
+ */
+import koffi from 'koffi'
+import { type ErrorCode, errnoName, FsError } from './errno.js'
+
+const library = koffi.load(null)
+
+const libc = {
+  mmap: library.func('uintptr_t mmap(uintptr_t, size_t, int, int, int, int64_t)'),
+  munmap: library.func('int munmap(uintptr_t, size_t)'),
+  madvise: library.func('int madvise(uintptr_t, size_t, int)'),
+  msync: library.func('int msync(uintptr_t, size_t, int)'),
+  read: library.func('long read(int, uintptr_t, size_t)'),
+  writev: library.func('long writev(int, uintptr_t, int)'),
+  pwrite: library.func('long pwrite(int, uintptr_t, size_t, int64_t)'),
+  pread: library.func('long pread(int, uintptr_t, size_t, int64_t)'),
+  fdatasync: library.func('int fdatasync(int)'),
+  flock: library.func('int flock(int, int)'),
+  fcntl: library.func('int fcntl(int, int, int)'),
+  fallocate: library.func('int fallocate(int, int, int64_t, int64_t)'),
+  eventfd: library.func('int eventfd(unsigned int, int)'),
+  eventfdWrite: library.func('int eventfd_write(int, uint64_t)'),
+  eventfdRead: library.func('int eventfd_read(int, void *)'),
+  poll: library.func('int poll(void *, unsigned long, int)'),
+  mount: library.func('int mount(const char *, const char *, const char *, unsigned long, const char *)'),
+  umount2: library.func('int umount2(const char *, int)'),
+  getpagesize: library.func('int getpagesize()'),
+}
+
+const PROT_READ = 1
+const PROT_WRITE = 2
+const MAP_SHARED = 0x01
+const MAP_PRIVATE = 0x02
+const MAP_ANONYMOUS = 0x20
+const MAP_NORESERVE = 0x4000
+
+export const MADV_DONTNEED = 4
+
+const MS_SYNC = 4
+
+export const LOCK_SH = 1
+export const LOCK_EX = 2
+const LOCK_NB = 4
+export const LOCK_UN = 8
+
+const FD_CLOEXEC = 1
+const F_SETFD = 2
+const FALLOC_FL_KEEP_SIZE = 0x01
+const FALLOC_FL_PUNCH_HOLE = 0x02
+
+const EFD_NONBLOCK = 0x800
+const EFD_CLOEXEC = 0x80000
+
+export const POLLIN = 0x1
+export const POLLERR = 0x8
+export const POLLHUP = 0x10
+
+export const MS_RDONLY = 0x1
+
+export const MNT_DETACH = 2
+
+/** Bytes of a page of the host's memory (4096 to 65536). */
+export const PAGE_SIZE: number = libc.getpagesize()
+
+/** The error of the call that this thread made last. */
+function lastError(syscall: string, path?: string): FsError {
+  return systemError(koffi.errno(), syscall, path)
+}
+
+/** An FsError for a positive `errno`; EIO, with the number in its message, when the number has no name here. */
+export function systemError(errno: number, syscall: string, path?: string): FsError {
+  const code: ErrorCode | undefined = errnoName(errno)
+  const message = `${code ?? `errno ${errno}`}, ${syscall}${path === undefined ? '' : ` '${path}'`}`
+  return new FsError(code ?? 'EIO', message, path === undefined ? { syscall } : { syscall, path })
+}
+
+/**
+ * Memory at an address of this process, without a copy, and without a check: the caller knows that it is mapped, and
+ * for how long. At most 4 GiB (more aborts Node 20). Works for an address that another thread mapped.
+ */
+export function viewAddress(address: number, length: number): ArrayBuffer {
+  if (!(address > 0 && length > 0 && length <= 0x1_0000_0000)) {
+    throw new RangeError(`view of ${length} bytes at ${address}`)
+  }
+  return koffi.view(address, length)
+}
+
+/** Views that together cover `length` bytes at `address`, each but the last of {@link Mapping.SEGMENT_SIZE} bytes. */
+export function viewSegments(address: number, length: number): ArrayBuffer[] {
+  const segments: ArrayBuffer[] = []
+  for (let offset = 0; offset < length; offset += Mapping.SEGMENT_SIZE) {
+    segments.push(viewAddress(address + offset, Math.min(length - offset, Mapping.SEGMENT_SIZE)))
+  }
+  return segments
+}
+
+/**
+ * A memory mapping. Its views stay usable until {@link unmap}; a view used after that is a segmentation fault, so
+ * whoever unmaps has first dropped every reader and writer.
+ */
+export class Mapping {
+  static readonly SEGMENT_SIZE = 0x8000_0000
+  readonly address: number
+  /** Bytes. */
+  readonly length: number
+  #mapped = true
+
+  constructor(address: number, length: number) {
+    this.address = address
+    this.length = length
+  }
+
+  get mapped(): boolean {
+    return this.#mapped
+  }
+
+  /** Throws RangeError past the mapping, for more than 4 GiB, and after {@link unmap}. */
+  view(offset = 0, length = this.length - offset): ArrayBuffer {
+    this.#check(offset, length)
+    return viewAddress(this.address + offset, length)
+  }
+
+  segments(): ArrayBuffer[] {
+    this.#check(0, this.length)
+    return viewSegments(this.address, this.length)
+  }
+
+  /** madvise(2). `offset` is a multiple of {@link PAGE_SIZE}. */
+  advise(advice: number, offset = 0, length = this.length - offset): void {
+    this.#check(offset, length)
+    madvise(this.address + offset, length, advice)
+  }
+
+  /** msync(2) with MS_SYNC. `offset` is a multiple of {@link PAGE_SIZE}. */
+  sync(offset = 0, length = this.length - offset): void {
+    this.#check(offset, length)
+    if (libc.msync(this.address + offset, length, MS_SYNC) !== 0) throw lastError('msync')
+  }
+
+  /** Does nothing when already unmapped. */
+  unmap(): void {
+    if (!this.#mapped) return
+    this.#mapped = false
+    if (libc.munmap(this.address, this.length) !== 0) throw lastError('munmap')
+  }
+
+  #check(offset: number, length: number): void {
+    if (!this.#mapped || !(offset >= 0 && length >= 0 && offset + length <= this.length)) {
+      const state = this.#mapped ? `mapping of ${this.length} bytes` : 'mapping that was unmapped'
+      throw new RangeError(`range ${offset}+${length} outside the ${state}`)
+    }
+  }
+}
+
+export interface FileMappingOptions {
+  /** Stores reach the file (MAP_SHARED); else they stay in this mapping (MAP_PRIVATE). */
+  shared: boolean
+  /** Stores are allowed. A private mapping may be writable over a file opened for reading. */
+  writable: boolean
+  /** Bytes into the file, a multiple of {@link PAGE_SIZE}. */
+  offset?: number
+}
+
+/** Maps `length` bytes of an open file. Private memory is not reserved in advance. */
+export function mapFile(fd: number, length: number, options: FileMappingOptions): Mapping {
+  const protection = options.writable ? PROT_READ | PROT_WRITE : PROT_READ
+  const flags = options.shared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE
+  return map(length, protection, flags, fd, options.offset ?? 0)
+}
+
+/** Maps `length` bytes of zeroed memory; every thread of the process sees it. */
+export function mapAnonymous(length: number): Mapping {
+  return map(length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+}
+
+function map(length: number, protection: number, flags: number, fd: number, offset: number): Mapping {
+  const address: number | bigint = libc.mmap(0, length, protection, flags, fd, offset)
+  if (typeof address === 'bigint') throw lastError('mmap')
+  return new Mapping(address, length)
+}
+
+export function madvise(address: number, length: number, advice: number): void {
+  if (libc.madvise(address, length, advice) !== 0) throw lastError('madvise')
+}
+
+/** read(2) into `address`: bytes read, 0 at the end, or -errno. */
+export function readRaw(fd: number, address: number, length: number): number {
+  const count: number = libc.read(fd, address, length)
+  return count < 0 ? -koffi.errno() : count
+}
+
+/** writev(2) of `count` struct iovec (u64 base, u64 length) at `iovAddress`: bytes written, or -errno. */
+export function writevRaw(fd: number, iovAddress: number, count: number): number {
+  const written: number = libc.writev(fd, iovAddress, count)
+  return written < 0 ? -koffi.errno() : written
+}
+
+/** pwrite(2) from `address` to `offset` of the file: bytes written (may be less than `length`), or -errno. */
+export function pwriteRaw(fd: number, address: number, length: number, offset: number): number {
+  const written: number = libc.pwrite(fd, address, length, offset)
+  return written < 0 ? -koffi.errno() : written
+}
+
+/** pread(2) to `address` from `offset` of the file: bytes read, 0 at the end, or -errno. */
+export function preadRaw(fd: number, address: number, length: number, offset: number): number {
+  const count: number = libc.pread(fd, address, length, offset)
+  return count < 0 ? -koffi.errno() : count
+}
+
+/** fdatasync(2): 0, or -errno. Blocks the thread. */
+export function fdatasyncRaw(fd: number): number {
+  return libc.fdatasync(fd) === 0 ? 0 : -koffi.errno()
+}
+
+/** flock(2) without waiting: `false` when another open file holds a lock that conflicts. */
+export function tryFlock(fd: number, operation: number): boolean {
+  if (libc.flock(fd, operation | LOCK_NB) === 0) return true
+  const error = lastError('flock')
+  if (error.code === 'EAGAIN') return false
+  throw error
+}
+
+/** Sets FD_CLOEXEC (fcntl F_SETFD), or clears it so that a child process inherits `fd`. */
+export function setCloseOnExec(fd: number, closed = true): void {
+  if (libc.fcntl(fd, F_SETFD, closed ? FD_CLOEXEC : 0) !== 0) throw lastError('fcntl')
+}
+
+/** Gives the range back to the file system; it reads as zero. The file's length stays. */
+export function punchHole(fd: number, offset: number, length: number): void {
+  const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+  if (libc.fallocate(fd, mode, offset, length) !== 0) throw lastError('fallocate')
+}
+
+/** eventfd(2) starting at zero. By default it neither blocks nor is inherited. */
+export function eventfd(flags = EFD_NONBLOCK | EFD_CLOEXEC): number {
+  const fd: number = libc.eventfd(0, flags)
+  if (fd < 0) throw lastError('eventfd')
+  return fd
+}
+
+/** Adds `value` to the counter of an eventfd: 0, or -errno. */
+export function eventfdWrite(fd: number, value = 1): number {
+  return libc.eventfdWrite(fd, value) === 0 ? 0 : -koffi.errno()
+}
+
+const counter = new BigUint64Array(1)
+
+/** Takes the counter of an eventfd: its value (at least 1), or -errno (-EAGAIN when it is zero). */
+export function eventfdRead(fd: number): number {
+  return libc.eventfdRead(fd, counter) === 0 ? Number(counter[0]) : -koffi.errno()
+}
+
+/** `count` struct pollfd for {@link poll}: two words each, the fd and `events | revents << 16`. */
+export function pollTable(count: number): Int32Array {
+  return new Int32Array(count * 2)
+}
+
+/**
+ * poll(2) over the first `count` entries of `table`. Little-endian hosts: `revents` is the upper half of an entry's
+ * second word. Waits up to `timeout` ms, for ever when negative. Returns the number of ready entries, or -errno.
+ */
+export function poll(table: Int32Array, count: number, timeout: number): number {
+  const ready: number = libc.poll(table, count, timeout)
+  return ready < 0 ? -koffi.errno() : ready
+}
+
+/** mount(2). `flags` is a union of MS_RDONLY and its kin; `data` the file system's own options. */
+export function mount(source: string, target: string, type: string, flags: number, data = ''): void {
+  if (libc.mount(source, target, type, flags, data) !== 0) throw lastError('mount', target)
+}
+
+/** umount2(2). `flags` is a union of MNT_*. */
+export function umount2(target: string, flags = 0): void {
+  if (libc.umount2(target, flags) !== 0) throw lastError('umount2', target)
+}
