@@ -1,0 +1,137 @@
+import { DirtyLog } from './dirty-log.js'
+
+/** Bytes at an offset of a region, without a copy: valid from `at` to the end of the segment. */
+export interface DirectAccess {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  /** Index into `bytes` and `view`. */
+  readonly at: number
+  /** Address of `bytes[at]` in this process, 0 when the memory is not mapped by the system. */
+  readonly address: number
+}
+
+/** Sees every store of a region, after it was made. */
+export interface StoreObserver {
+  stored(offset: number, length: number): void
+}
+
+interface Segment {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+}
+
+export interface PmemRegionOptions {
+  /** Guest-physical address of the first byte. */
+  start: number
+  /** Bytes. */
+  size: number
+  /** The memory in order, each but the last {@link PmemRegion.SEGMENT_SIZE} bytes. */
+  memory: readonly ArrayBuffer[]
+  /** Address of the first byte in this process, 0 when not known. */
+  address?: number
+  dirtyLog?: DirtyLog
+  readOnly?: boolean
+}
+
+/**
+ * The persistent memory that host and guest share. Every change goes through {@link store}, {@link zero} or
+ * {@link copy}, which keep the dirty log: write-back, crash simulation and migration stand on it.
+ */
+export class PmemRegion {
+  /** A view of more than 4 GiB aborts Node 20; 2 GiB is a multiple of every block size. */
+  static readonly SEGMENT_SIZE = 0x8000_0000
+  readonly start: number
+  readonly size: number
+  readonly readOnly: boolean
+  readonly address: number
+  readonly dirtyLog: DirtyLog
+  /** Stores made so far by this side. */
+  storeSequence = 0
+  observer: StoreObserver | undefined
+  readonly #segments: readonly Segment[]
+
+  constructor(options: PmemRegionOptions) {
+    this.start = options.start
+    this.size = options.size
+    this.readOnly = options.readOnly ?? false
+    this.address = options.address ?? 0
+    this.dirtyLog = options.dirtyLog ?? new DirtyLog(options.size)
+    this.#segments = options.memory.map((buffer) => ({
+      bytes: new Uint8Array(buffer),
+      view: new DataView(buffer),
+    }))
+    const total = options.memory.reduce((sum, buffer) => sum + buffer.byteLength, 0)
+    if (total !== options.size)
+      throw new RangeError(`pmem region of ${options.size} bytes over ${total} bytes of memory`)
+  }
+
+  /** Direct access at `offset`; the contiguous bytes end at the next multiple of {@link SEGMENT_SIZE}. */
+  directAccess(offset: number): DirectAccess {
+    const segment = this.#segment(offset)
+    return {
+      bytes: segment.bytes,
+      view: segment.view,
+      at: offset % PmemRegion.SEGMENT_SIZE,
+      address: this.address === 0 ? 0 : this.address + offset,
+    }
+  }
+
+  /** Stores `source[from..to)` at `offset`. Throws RangeError outside the region, TypeError when it is read-only. */
+  store(offset: number, source: Uint8Array, from = 0, to = source.length): void {
+    this.#check(offset, to - from)
+    for (let done = from; done < to; ) {
+      const segment = this.#segment(offset + (done - from))
+      const at = (offset + (done - from)) % PmemRegion.SEGMENT_SIZE
+      const part = Math.min(to - done, segment.bytes.length - at)
+      segment.bytes.set(
+        done === 0 && part === source.length ? source : source.subarray(done, done + part),
+        at,
+      )
+      done += part
+    }
+    this.#stored(offset, to - from)
+  }
+
+  zero(offset: number, length: number): void {
+    this.#check(offset, length)
+    for (let done = 0; done < length; ) {
+      const segment = this.#segment(offset + done)
+      const at = (offset + done) % PmemRegion.SEGMENT_SIZE
+      const part = Math.min(length - done, segment.bytes.length - at)
+      segment.bytes.fill(0, at, at + part)
+      done += part
+    }
+    this.#stored(offset, length)
+  }
+
+  /** Copies within the region. The ranges may not overlap. */
+  copy(to: number, from: number, length: number): void {
+    this.#check(from, length)
+    for (let done = 0; done < length; ) {
+      const source = this.directAccess(from + done)
+      const part = Math.min(length - done, source.bytes.length - source.at)
+      this.store(to + done, source.bytes, source.at, source.at + part)
+      done += part
+    }
+  }
+
+  #segment(offset: number): Segment {
+    const segment = this.#segments[Math.floor(offset / PmemRegion.SEGMENT_SIZE)]
+    if (segment === undefined || offset < 0)
+      throw new RangeError(`offset ${offset} outside the pmem region of ${this.size} bytes`)
+    return segment
+  }
+
+  #check(offset: number, length: number): void {
+    if (!(offset >= 0 && length >= 0 && offset + length <= this.size)) {
+      throw new RangeError(`range ${offset}+${length} outside the pmem region of ${this.size} bytes`)
+    }
+    if (this.readOnly) throw new TypeError('store to a read-only pmem region')
+  }
+
+  #stored(offset: number, length: number): void {
+    this.storeSequence++
+    this.dirtyLog.mark(offset, length)
+    this.observer?.stored(offset, length)
+  }
+}
