@@ -56,7 +56,13 @@ function find(bytes: Uint8Array, at: number, from: number, to: number, same: num
   if (differing === 0) {
     index++
     for (const end = last - 2; index < end; index += 4) {
-      if (((bytes[index]! ^ same) | (bytes[index + 1]! ^ same) | (bytes[index + 2]! ^ same) | (bytes[index + 3]! ^ same)) !== 0)
+      if (
+        ((bytes[index]! ^ same) |
+          (bytes[index + 1]! ^ same) |
+          (bytes[index + 2]! ^ same) |
+          (bytes[index + 3]! ^ same)) !==
+        0
+      )
         break
     }
     while (index <= last && bytes[index] === same) index++
@@ -64,14 +70,20 @@ function find(bytes: Uint8Array, at: number, from: number, to: number, same: num
     differing = bytes[index]! ^ same
   }
   const bit = (index - at) * 8 + 31 - Math.clz32(differing & -differing)
-  return bit < to ? bit : to
+  return Math.min(bit, to)
 }
 
 /**
  * Start of the first run of at least `wanted` clear bits; when there is none, of the first among the longest runs;
  * -1 when every bit is set. The run ends at the next {@link findSet}.
  */
-export function findClearRun(bytes: Uint8Array, at: number, from: number, to: number, wanted: number): number {
+export function findClearRun(
+  bytes: Uint8Array,
+  at: number,
+  from: number,
+  to: number,
+  wanted: number,
+): number {
   let best = -1
   let longest = 0
   for (let start = findClear(bytes, at, from, to); start < to; ) {
@@ -92,7 +104,8 @@ export function countClear(bytes: Uint8Array, at: number, from: number, to: numb
   for (; bit < to && (bit & 7) !== 0; bit++) if (!testBit(bytes, at, bit)) count++
   for (; bit + 32 <= to; bit += 32) {
     const index = at + (bit >>> 3)
-    const word = bytes[index]! | (bytes[index + 1]! << 8) | (bytes[index + 2]! << 16) | (bytes[index + 3]! << 24)
+    const word =
+      bytes[index]! | (bytes[index + 1]! << 8) | (bytes[index + 2]! << 16) | (bytes[index + 3]! << 24)
     count += 32 - populationCount(word)
   }
   for (; bit < to; bit++) if (!testBit(bytes, at, bit)) count++

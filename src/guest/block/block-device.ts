@@ -1,0 +1,34 @@
+/** Memory at a place of the device, without a copy: valid from `at` to the end of `bytes`. */
+export interface DirectAccess {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  /** Index into `bytes` and `view`. */
+  readonly at: number
+  /** Address of `bytes[at]` in this process, 0 when the memory is not mapped by the system. */
+  readonly address: number
+}
+
+/**
+ * The one door to the medium. Places and lengths are bytes. A store is visible at once and durable only when a
+ * {@link flush} that began after it has resolved.
+ */
+export interface BlockDevice {
+  /** As Linux names it: `pmem0`. */
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  readonly readOnly: boolean
+  /** Stores made so far. */
+  readonly storeSequence: number
+  /** Every store up to this one is durable. */
+  readonly flushedSequence: number
+  /** Copies `source[from..to)` to `offset`. */
+  write(offset: number, source: Uint8Array, from?: number, to?: number): void
+  zero(offset: number, length: number): void
+  /** Copies within the device; the ranges may not overlap. */
+  copy(to: number, from: number, length: number): void
+  /** Reading only: a store through it would escape the dirty log. */
+  directAccess(offset: number): DirectAccess
+  /** Makes all stores so far durable. Rejects with EIO when the device or its host failed. */
+  flush(): Promise<void>
+}

@@ -1,0 +1,72 @@
+import { FsError } from '../../../lib/errno.js'
+import type { BlockDevice, DirectAccess } from '../block/block-device.js'
+import type { NdRegion } from './nd-region.js'
+
+/** Persistent memory as a block device with direct access: what Linux' drivers/nvdimm/pmem.c makes of an nd_region. */
+export class PmemDisk implements BlockDevice {
+  readonly name: string
+  readonly size: number
+  readonly readOnly: boolean
+  readonly #ndRegion: NdRegion
+  #flushedSequence = 0
+
+  /** `index` is the number in its name: `pmem0`. */
+  constructor(index: number, ndRegion: NdRegion) {
+    this.name = `pmem${index}`
+    this.size = ndRegion.region.size
+    this.readOnly = ndRegion.region.readOnly
+    this.#ndRegion = ndRegion
+  }
+
+  get storeSequence(): number {
+    return this.#ndRegion.region.storeSequence
+  }
+
+  get flushedSequence(): number {
+    return this.#flushedSequence
+  }
+
+  /** Throws FsError EIO for a range outside the device, EROFS when it is read-only; so do all that store. */
+  write(offset: number, source: Uint8Array, from = 0, to = source.length): void {
+    this.#checkStore(offset, to - from)
+    this.#ndRegion.region.store(offset, source, from, to)
+  }
+
+  zero(offset: number, length: number): void {
+    this.#checkStore(offset, length)
+    this.#ndRegion.region.zero(offset, length)
+  }
+
+  copy(to: number, from: number, length: number): void {
+    this.#checkStore(to, length)
+    this.#check(from, length)
+    this.#ndRegion.region.copy(to, from, length)
+  }
+
+  directAccess(offset: number): DirectAccess {
+    this.#check(offset, 1)
+    return this.#ndRegion.region.directAccess(offset)
+  }
+
+  /** What was stored while the flush is under way is not covered by it, whatever the host did. */
+  async flush(): Promise<void> {
+    const covered = this.storeSequence
+    try {
+      await this.#ndRegion.flush()
+    } catch (error) {
+      if (error instanceof FsError && error.code === 'EIO') throw error
+      throw new FsError('EIO', `${this.name}: flush failed`, { cause: error })
+    }
+    this.#flushedSequence = Math.max(this.#flushedSequence, covered)
+  }
+
+  #checkStore(offset: number, length: number): void {
+    if (this.readOnly) throw new FsError('EROFS', `${this.name} is read-only`)
+    this.#check(offset, length)
+  }
+
+  #check(offset: number, length: number): void {
+    if (offset >= 0 && length >= 0 && offset + length <= this.size) return
+    throw new FsError('EIO', `${this.name}: range ${offset}+${length} beyond ${this.size} bytes`)
+  }
+}

@@ -1,0 +1,96 @@
+import type { AttributeChange, Attributes, Owner, StatFs } from './attributes.js'
+
+/** Flags of renameat2(2). */
+export const RENAME_NOREPLACE = 1
+export const RENAME_EXCHANGE = 2
+export const RENAME_WHITEOUT = 4
+
+/** A run of bytes to be sent: memory of the device, or zeroes where `bytes` is absent (a hole). */
+export interface DataRun {
+  readonly bytes: Uint8Array | undefined
+  /** Index of the first byte in `bytes`. */
+  readonly at: number
+  readonly length: number
+  /** Address of the first byte in this process, 0 when not known (then copy from `bytes`). */
+  readonly address: number
+}
+
+/**
+ * Receives one directory entry; `next` is the cookie that continues behind it. Returns false when it was not
+ * taken (no room): the walk stops before it. `name` is valid during the call only.
+ */
+export type EntrySink = (name: Uint8Array, ino: number, type: number, next: bigint) => boolean
+
+/** dirent types (DT_*): the file type bits of a mode shifted right by 12. */
+export const DT_UNKNOWN = 0
+
+/**
+ * The inode-level operations of a mounted file system. Names are raw bytes without NUL or slash; 1 to 255 of them
+ * (longer is ENAMETOOLONG). Permissions are the caller's affair. Operations run to their end without waiting and
+ * throw FsError; those that change something must be preceded by {@link FileSystem.ready}. A promise is returned
+ * only where an operation waits for the journal or a FLUSH.
+ */
+export interface FileSystem {
+  /** Inode number of the root directory (2 in ext4). */
+  readonly root: number
+  readonly readOnly: boolean
+  readonly blockSize: number
+  /** Whether the data of regular files may be mapped directly (DAX): the block size equals the page. */
+  readonly canDax: boolean
+
+  /**
+   * Undefined when a changing operation may start now; else a promise to wait for before asking again.
+   * Throws or rejects with EROFS when the file system is or became read-only.
+   */
+  ready(): Promise<void> | undefined
+
+  statfs(): StatFs
+  /** The inode number, or undefined when there is no such entry. `.` and `..` are understood. */
+  lookup(dir: number, name: Uint8Array): number | undefined
+  getattr(ino: number): Attributes
+  /** A change of size may need several transactions; the promise then resolves when all is done. */
+  setattr(ino: number, change: AttributeChange): void | Promise<void>
+  readlink(ino: number): Uint8Array
+
+  /** A regular file, fifo, socket or device node, as the type bits of `mode` say. Returns the inode number. */
+  mknod(dir: number, name: Uint8Array, mode: number, rdev: number, owner: Owner): number
+  mkdir(dir: number, name: Uint8Array, mode: number, owner: Owner): number
+  symlink(dir: number, name: Uint8Array, target: Uint8Array, owner: Owner): number
+  link(ino: number, dir: number, name: Uint8Array): void
+  unlink(dir: number, name: Uint8Array): void
+  rmdir(dir: number, name: Uint8Array): void
+  /** `flags`: RENAME_*. */
+  rename(dir: number, name: Uint8Array, newDir: number, newName: Uint8Array, flags: number): void
+
+  /** Entries behind `cookie` (0n: the first). */
+  readdir(dir: number, cookie: bigint, sink: EntrySink): void
+
+  /** At most `length` bytes at `offset`; fewer at the end of the file. */
+  read(ino: number, offset: number, length: number): DataRun[]
+  /**
+   * Stores `source[from..to)` at `offset`. Returns how many bytes were stored: fewer when the transaction is full
+   * (call {@link ready} and go on). `keepTimes`: a write-back of the page cache, whose times come by setattr.
+   */
+  write(ino: number, offset: number, source: Uint8Array, from: number, to: number, keepTimes: boolean): number
+  /** fallocate(2) with FALLOC_FL_* `mode`. */
+  fallocate(ino: number, mode: number, offset: number, length: number): void | Promise<void>
+  /** SEEK_DATA / SEEK_HOLE: the offset found; ENXIO past the end. */
+  seek(ino: number, offset: number, what: 'data' | 'hole'): number
+
+  /** Undefined when nothing was dirty. */
+  fsync(ino: number, dataOnly: boolean): Promise<void> | undefined
+  syncfs(): Promise<void> | undefined
+
+  /** One more user of the inode (a lookup count or an open file): it is not freed while it has users. */
+  retain(ino: number): void
+  /** `count` fewer users; an inode without links and users is freed. */
+  release(ino: number, count: number): void
+
+  /** When {@link tick} wants to be called, in milliseconds of the machine's clock; undefined when never. */
+  readonly deadline: number | undefined
+  /** Periodic work, at `now` of the machine's clock: the commit interval. */
+  tick(now: number): void
+
+  /** Commits and writes everything home, marks the image clean. The file system is not used after it. */
+  unmount(): Promise<void>
+}
