@@ -1,0 +1,114 @@
+import debug from 'debug'
+import type { DataRun, FileSystem } from '../guest/vfs/file-system.js'
+import type { Channel } from './channel.js'
+import { NodeTable } from './node-table.js'
+import type { Request } from './request.js'
+import { Statistics } from './statistics.js'
+
+export const log = debug('fakedax:fuse')
+
+/**
+ * How file data travels. `always`: direct I/O on every regular file, each write(2) is in pmem when it returns.
+ * `never`: the kernel's page cache with write-back. `inode`: direct I/O where {@link ConnectionOptions.isDax} says
+ * so, the page cache with write-through elsewhere (write-back is the whole connection's, and with it the kernel
+ * would keep stale times for files under direct I/O).
+ */
+export type DaxMode = 'always' | 'never' | 'inode'
+
+export interface ConnectionOptions {
+  dax?: DaxMode
+  /** For `inode`: whether the file has the DAX flag. */
+  isDax?: (ino: number) => boolean
+  /** What DESTROY does, after all inodes were given back; FileSystem.unmount when absent. */
+  unmount?: () => Promise<void>
+}
+
+/** What the handlers of one connection share. */
+export class Connection {
+  readonly fs: FileSystem
+  readonly dax: DaxMode
+  readonly nodes: NodeTable
+  readonly statistics = new Statistics()
+  /** The reply buffer; payloads begin at PAYLOAD. */
+  readonly reply: DataView
+  readonly replyBytes: Uint8Array
+  /** What the READ handled last returned. */
+  runs: readonly DataRun[] = []
+  /** Negotiated by INIT; 0 before. */
+  minor = 0
+  writebackCache = false
+  /** The kernel opens directories without asking once it was told ENOSYS. */
+  noOpendir = false
+  /** DESTROY was handled. */
+  destroyed = false
+  readonly #isDax: (ino: number) => boolean
+  readonly #unmount: () => Promise<void>
+
+  constructor(fs: FileSystem, channel: Channel, options: ConnectionOptions = {}) {
+    this.fs = fs
+    this.nodes = new NodeTable(fs)
+    this.reply = channel.reply
+    this.replyBytes = channel.replyBytes
+    this.dax = options.dax ?? 'always'
+    this.#isDax = options.isDax ?? (() => false)
+    this.#unmount = options.unmount ?? (() => fs.unmount())
+  }
+
+  usesDirectIo(ino: number): boolean {
+    return this.dax === 'always' || (this.dax === 'inode' && this.#isDax(ino))
+  }
+
+  /**
+   * Releases an inode that has no lookups left. Freeing it may need room in the journal; errors are nobody's: the
+   * inode then stays on the orphan list.
+   */
+  release(ino: number): void {
+    const wait = this.#ready()
+    if (wait === undefined) this.#release(ino)
+    else
+      void wait.then(
+        () => this.release(ino),
+        () => this.#release(ino),
+      )
+  }
+
+  /** Takes back all lookups. */
+  async releaseAll(): Promise<void> {
+    for (const ino of this.nodes.clear()) {
+      await this.#ready()?.catch(() => {})
+      this.#release(ino)
+    }
+  }
+
+  async destroy(): Promise<void> {
+    await this.releaseAll()
+    await this.#unmount()
+    this.destroyed = true
+  }
+
+  /** As FileSystem.ready; a file system that may not change gives its users back all the same. */
+  #ready(): Promise<void> | undefined {
+    try {
+      return this.fs.ready()
+    } catch {
+      return undefined
+    }
+  }
+
+  #release(ino: number): void {
+    try {
+      this.nodes.release(ino)
+    } catch (error) {
+      log('release of inode %d: %o', ino, error)
+    }
+  }
+}
+
+/**
+ * Serves one request: writes the payload at PAYLOAD of the reply buffer and returns its length, or a negative errno
+ * (a cheap FsError). A promise when the answer must wait; the request's bytes are gone when it resolves.
+ */
+export type Handler = (connection: Connection, request: Request) => number | Promise<unknown>
+
+/** Writes the payload of a request that waited; `value` is what its promise resolved to. */
+export type Finish = (connection: Connection, request: Request, value: unknown) => number

@@ -1,0 +1,152 @@
+/** One row per opcode: all that the session knows of it. */
+import { E } from '../../lib/errno.js'
+import { AccessIn, GetattrIn, SetattrIn } from './abi/attr.js'
+import { LinkIn, MkdirIn, MknodIn, ReaddirIn, Rename2In, RenameIn } from './abi/entry.js'
+import {
+  BmapIn,
+  CopyFileRangeIn,
+  CreateIn,
+  FallocateIn,
+  FlushIn,
+  FsyncIn,
+  IoctlIn,
+  LseekIn,
+  OpenIn,
+  ReadIn,
+  ReleaseIn,
+  SyncfsIn,
+  WriteIn,
+} from './abi/file.js'
+import { BatchForgetIn, ForgetIn, InHeader, InterruptIn } from './abi/header.js'
+import { InitIn } from './abi/init.js'
+import { OPCODE_COUNT, Opcode } from './abi/opcode.js'
+import { StatxIn } from './abi/statx.js'
+import { GetxattrIn, SetxattrIn } from './abi/xattr.js'
+import type { Connection, Finish, Handler } from './connection.js'
+import { getattr, readlink, setattr, statfs, statx } from './operations/attr.js'
+import { destroy, init } from './operations/connection.js'
+import { opendir, readdir, readdirplus } from './operations/directory.js'
+import {
+  batchForget,
+  forget,
+  link,
+  lookup,
+  mkdir,
+  mknod,
+  rename,
+  rename2,
+  rmdir,
+  symlink,
+  unlink,
+} from './operations/entry.js'
+import {
+  create,
+  fallocate,
+  lseek,
+  open,
+  openChanges,
+  opened,
+  read,
+  write,
+  written,
+} from './operations/file.js'
+import { fsync, syncfs } from './operations/sync.js'
+import type { Request } from './request.js'
+
+export interface Row {
+  /** The least length of the whole request, bytes. */
+  readonly size: number
+  readonly handle: Handler
+  /** The payload of a request that waited; absent when it has none. */
+  readonly finish: Finish | undefined
+  /** Whether the request changes the file system, which then must be ready. */
+  readonly changes: (connection: Connection, request: Request) => boolean
+  /** The payload is the connection's `runs`. */
+  readonly data: boolean
+  readonly noReply: boolean
+}
+
+const table: (Row | undefined)[] = new Array(OPCODE_COUNT).fill(undefined)
+
+/** The row of an opcode; undefined when it is unknown. */
+export function rowOf(opcode: number): Row | undefined {
+  return table[opcode]
+}
+
+const always = () => true
+const never = () => false
+const succeed: Handler = () => 0
+const notImplemented: Handler = () => -E.ENOSYS
+const NOTHING = { SIZE: 0 }
+
+function row(opcode: number, request: { SIZE: number }, handle: Handler, more: Partial<Row> = {}): void {
+  table[opcode] = {
+    size: InHeader.SIZE + request.SIZE,
+    handle,
+    finish: more.finish,
+    changes: more.changes ?? never,
+    data: more.data ?? false,
+    noReply: more.noReply ?? false,
+  }
+}
+
+/** A row of what changes the file system. */
+function change(opcode: number, request: { SIZE: number }, handle: Handler, finish?: Finish): void {
+  row(opcode, request, handle, { changes: always, finish })
+}
+
+row(Opcode.INIT, InitIn, init)
+row(Opcode.DESTROY, NOTHING, destroy)
+row(Opcode.INTERRUPT, InterruptIn, succeed, { noReply: true })
+
+row(Opcode.LOOKUP, NOTHING, lookup)
+row(Opcode.FORGET, ForgetIn, forget, { noReply: true })
+row(Opcode.BATCH_FORGET, BatchForgetIn, batchForget, { noReply: true })
+change(Opcode.MKNOD, MknodIn, mknod)
+change(Opcode.MKDIR, MkdirIn, mkdir)
+change(Opcode.SYMLINK, NOTHING, symlink)
+change(Opcode.LINK, LinkIn, link)
+change(Opcode.UNLINK, NOTHING, unlink)
+change(Opcode.RMDIR, NOTHING, rmdir)
+change(Opcode.RENAME, RenameIn, rename)
+change(Opcode.RENAME2, Rename2In, rename2)
+
+row(Opcode.GETATTR, GetattrIn, getattr)
+row(Opcode.STATX, StatxIn, statx)
+change(Opcode.SETATTR, SetattrIn, setattr, getattr)
+row(Opcode.READLINK, NOTHING, readlink)
+row(Opcode.STATFS, NOTHING, statfs)
+row(Opcode.ACCESS, AccessIn, succeed)
+
+row(Opcode.OPEN, OpenIn, open, { changes: openChanges, finish: opened })
+change(Opcode.CREATE, CreateIn, create)
+row(Opcode.READ, ReadIn, read, { data: true })
+change(Opcode.WRITE, WriteIn, write, written)
+row(Opcode.RELEASE, ReleaseIn, succeed)
+change(Opcode.FALLOCATE, FallocateIn, fallocate)
+row(Opcode.LSEEK, LseekIn, lseek)
+row(Opcode.FSYNC, FsyncIn, fsync)
+row(Opcode.FSYNCDIR, FsyncIn, fsync)
+row(Opcode.SYNCFS, SyncfsIn, syncfs)
+
+row(Opcode.OPENDIR, OpenIn, opendir)
+row(Opcode.READDIR, ReaddirIn, readdir)
+row(Opcode.READDIRPLUS, ReaddirIn, readdirplus)
+row(Opcode.RELEASEDIR, ReleaseIn, succeed)
+
+// No ioctl is known.
+row(Opcode.IOCTL, IoctlIn, () => -E.ENOTTY)
+
+// The kernel remembers ENOSYS for the life of the connection and from then on answers by itself: FLUSH (sent at each
+// close(2), which promises nothing) succeeds, POLL says ready, copying becomes reads and writes, extended attributes
+// and TMPFILE are EOPNOTSUPP, BMAP finds nothing. EOPNOTSUPP would come to the same, with a request each time.
+row(Opcode.FLUSH, FlushIn, notImplemented)
+row(Opcode.GETXATTR, GetxattrIn, notImplemented)
+row(Opcode.LISTXATTR, GetxattrIn, notImplemented)
+row(Opcode.SETXATTR, SetxattrIn, notImplemented)
+row(Opcode.REMOVEXATTR, NOTHING, notImplemented)
+row(Opcode.TMPFILE, CreateIn, notImplemented)
+row(Opcode.COPY_FILE_RANGE, CopyFileRangeIn, notImplemented)
+row(Opcode.COPY_FILE_RANGE_64, CopyFileRangeIn, notImplemented)
+row(Opcode.BMAP, BmapIn, notImplemented)
+row(Opcode.POLL, NOTHING, notImplemented)

@@ -1,0 +1,187 @@
+/**
+ * Open files and their data. Files are open without a handle of ours: the inode number says all, and the kernel
+ * keeps the inode known while a file is open.
+ */
+import { E, FsError } from '../../../lib/errno.js'
+import { type AttributeChange, S_ISGID, S_ISUID } from '../../guest/vfs/attributes.js'
+import { EntryOut } from '../abi/attr.js'
+import {
+  CreateIn,
+  FallocateIn,
+  FOPEN_DIRECT_IO,
+  FOPEN_KEEP_CACHE,
+  FOPEN_PARALLEL_DIRECT_WRITES,
+  FUSE_OPEN_KILL_SUIDGID,
+  FUSE_WRITE_CACHE,
+  FUSE_WRITE_KILL_SUIDGID,
+  LseekIn,
+  LseekOut,
+  OpenIn,
+  OpenOut,
+  ReadIn,
+  SEEK_DATA,
+  SEEK_HOLE,
+  WriteIn,
+  WriteOut,
+} from '../abi/file.js'
+import { MAX_WRITE, PAYLOAD } from '../channel.js'
+import type { Connection } from '../connection.js'
+import type { Request } from '../request.js'
+import { makeNode, replyEntry } from './entry.js'
+
+/** As in asm-generic/fcntl.h. */
+const O_TRUNC = 0o1000
+const S_IXGRP = 0o010
+
+/**
+ * Writes a struct fuse_open_out. KEEP_CACHE also under direct I/O: pages of a mapped file stay, and a direct write
+ * drops those that it covers. Writes in parallel are safe because each request is served in one go.
+ */
+function encodeOpen(connection: Connection, at: number, ino: number): number {
+  const { reply } = connection
+  const flags = connection.usesDirectIo(ino)
+    ? FOPEN_DIRECT_IO | FOPEN_KEEP_CACHE | FOPEN_PARALLEL_DIRECT_WRITES
+    : FOPEN_KEEP_CACHE
+  connection.replyBytes.fill(0, at, at + OpenOut.SIZE)
+  OpenOut.open_flags.set(reply, at, flags)
+  return OpenOut.SIZE
+}
+
+/** Whether OPEN changes the file: ATOMIC_O_TRUNC was taken, so truncation comes with it. */
+export function openChanges(_: Connection, request: Request): boolean {
+  return (OpenIn.flags.get(request.view, request.at) & O_TRUNC) !== 0
+}
+
+export function open(connection: Connection, request: Request): number | Promise<void> {
+  const { view, at, ino } = request
+  if (!openChanges(connection, request)) return opened(connection, request)
+  const change: AttributeChange = { size: 0 }
+  if (OpenIn.open_flags.get(view, at) & FUSE_OPEN_KILL_SUIDGID) change.killPrivileges = true
+  return connection.fs.setattr(ino, change) ?? opened(connection, request)
+}
+
+export function opened(connection: Connection, request: Request): number {
+  return encodeOpen(connection, PAYLOAD, request.ino)
+}
+
+export function create(connection: Connection, request: Request): number {
+  const { view, at } = request
+  const name = request.name(at + CreateIn.SIZE)
+  const mode = CreateIn.mode.get(view, at) & ~CreateIn.umask.get(view, at)
+  const ino = makeNode(connection, request, name, mode, 0)
+  replyEntry(connection, ino)
+  return EntryOut.SIZE + encodeOpen(connection, PAYLOAD + EntryOut.SIZE, ino)
+}
+
+export function read(connection: Connection, request: Request): number {
+  const { view, at } = request
+  const size = Math.min(ReadIn.size.get(view, at), MAX_WRITE)
+  connection.runs = connection.fs.read(request.ino, ReadIn.offset.get(view, at), size)
+  return 0
+}
+
+export function write(connection: Connection, request: Request): number | Promise<number> {
+  const { view, at, ino } = request
+  const flags = WriteIn.write_flags.get(view, at)
+  const offset = WriteIn.offset.get(view, at)
+  const from = at + WriteIn.SIZE
+  const to = from + WriteIn.size.get(view, at)
+  if (to > request.length) return -E.EINVAL
+  if (flags & FUSE_WRITE_KILL_SUIDGID && dropSetId(connection, ino)) {
+    const wait = connection.fs.ready()
+    if (wait) return storeRest(connection, ino, flags, offset, request.bytes.slice(from, to), 0, wait)
+  }
+  const stored = store(connection, ino, flags, offset, request.bytes, from, to)
+  return typeof stored === 'number' ? written(connection, request, stored) : stored
+}
+
+/** Set on every write of a caller without CAP_FSETID, so look before changing. True when the inode was changed. */
+function dropSetId(connection: Connection, ino: number): boolean {
+  const { mode } = connection.fs.getattr(ino)
+  const groupExecutes = (mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)
+  if ((mode & S_ISUID) === 0 && !groupExecutes) return false
+  void connection.fs.setattr(ino, { killPrivileges: true })
+  return true
+}
+
+/**
+ * Stores `source[from..to)`. Bytes stored, less than all when an error followed: the caller of write(2) meets the
+ * error with its next call. A write-back of cached pages has no next call, so there the error is told at once.
+ */
+function store(
+  connection: Connection,
+  ino: number,
+  flags: number,
+  offset: number,
+  source: Uint8Array,
+  from: number,
+  to: number,
+): number | Promise<number> {
+  const { fs } = connection
+  const fromCache = (flags & FUSE_WRITE_CACHE) !== 0
+  // Only with the write-back cache does the kernel keep the times; pages of a shared mapping come without.
+  const keepTimes = fromCache && connection.writebackCache
+  let at = from
+  let stalled = false
+  try {
+    for (;;) {
+      const stored = fs.write(ino, offset + (at - from), source, at, to, keepTimes)
+      at += stored
+      if (at >= to) return at - from
+      if (stored === 0 && stalled) throw new FsError('EIO', 'write makes no progress')
+      stalled = stored === 0
+      const wait = fs.ready()
+      if (wait) {
+        const done = at - from
+        return storeRest(connection, ino, flags, offset + done, source.slice(at, to), done, wait)
+      }
+    }
+  } catch (error) {
+    if (at === from || fromCache) throw error
+    return at - from
+  }
+}
+
+/** Goes on with `rest` when there is room in the journal; `done` bytes before it are stored. */
+async function storeRest(
+  connection: Connection,
+  ino: number,
+  flags: number,
+  offset: number,
+  rest: Uint8Array,
+  done: number,
+  wait: Promise<void>,
+): Promise<number> {
+  try {
+    await wait
+    return done + (await store(connection, ino, flags, offset, rest, 0, rest.length))
+  } catch (error) {
+    if (done === 0 || flags & FUSE_WRITE_CACHE) throw error
+    return done
+  }
+}
+
+export function written(connection: Connection, _: Request, stored: unknown): number {
+  const size = typeof stored === 'number' ? stored : 0
+  connection.statistics.written += size
+  WriteOut.size.set(connection.reply, PAYLOAD, size)
+  connection.reply.setUint32(PAYLOAD + 4, 0, true)
+  return WriteOut.SIZE
+}
+
+export function fallocate(connection: Connection, request: Request): number | Promise<void> {
+  const { view, at } = request
+  const offset = FallocateIn.offset.get(view, at)
+  const length = FallocateIn.length.get(view, at)
+  return connection.fs.fallocate(request.ino, FallocateIn.mode.get(view, at), offset, length) ?? 0
+}
+
+export function lseek(connection: Connection, request: Request): number {
+  const { view, at } = request
+  const whence = LseekIn.whence.get(view, at)
+  if (whence !== SEEK_DATA && whence !== SEEK_HOLE) return -E.EINVAL
+  const what = whence === SEEK_DATA ? 'data' : 'hole'
+  const found = connection.fs.seek(request.ino, LseekIn.offset.get(view, at), what)
+  LseekOut.offset.set(connection.reply, PAYLOAD, found)
+  return LseekOut.SIZE
+}
