@@ -1,0 +1,208 @@
+import { FsError } from '../../../lib/errno.js'
+import type { BlockDevice } from '../block/block-device.js'
+import type { BufferCache } from '../block/buffer-cache.js'
+import type { BufferHead } from '../block/buffer-head.js'
+import { Checkpoint } from './checkpoint.js'
+import type { JournalFeatures } from './journal-feature.js'
+import type { JournalMap } from './journal-map.js'
+import type { JournalSuperblock } from './journal-superblock.js'
+import { Log } from './log.js'
+import { type LogFormat, logFormat } from './log-format.js'
+import { LogWriter } from './log-writer.js'
+import { type RecoveryReport, replay } from './recovery.js'
+import { nextTid } from './tid.js'
+import type { Transaction } from './transaction.js'
+
+/** Shadows that wait for a checkpoint hold no more than about this; bytes. */
+const PENDING_LIMIT = 16 << 20
+
+export interface JournalCounters {
+  commits: number
+  handles: number
+  /** Metadata blocks copied to the log. */
+  blocksLogged: number
+  /** Freed blocks recorded in the log. */
+  revokes: number
+  checkpoints: number
+  /** Blocks copied home. */
+  blocksCheckpointed: number
+  flushes: number
+}
+
+export interface JournalLogOptions {
+  cache: BufferCache
+  map: JournalMap
+  superblock: JournalSuperblock
+  /** What the log is written with, from the next time that it is empty. */
+  features: JournalFeatures
+  barrier: boolean
+  now: () => number
+  counters: JournalCounters
+}
+
+/**
+ * The medium's side of the journal: what is stored, in which order, and which FLUSH stands between. The numbers
+ * are those of the invariants at {@link Journal}. One of commit, checkpoint, clean and recover runs at a time.
+ */
+export class JournalLog {
+  readonly #options: JournalLogOptions
+  readonly #device: BlockDevice
+  readonly #superblock: JournalSuperblock
+  readonly #ring: Log
+  readonly #writer: LogWriter
+  readonly #checkpoint: Checkpoint
+  readonly #format: LogFormat
+  /** The superblock on the medium, or on its way there, names a tail. */
+  #active = false
+  #stopped = false
+
+  constructor(options: JournalLogOptions) {
+    this.#options = options
+    const { cache, map, superblock, features } = options
+    this.#device = cache.device
+    this.#superblock = superblock
+    this.#format = logFormat(cache.blockSize, features, superblock.uuid)
+    const { first, end } = superblock
+    this.#ring = new Log({ first, end, blockSize: cache.blockSize, map })
+    this.#writer = new LogWriter(this.#device, this.#ring, this.#format)
+    this.#checkpoint = new Checkpoint(cache, this.#ring)
+  }
+
+  /** Blocks of the ring. */
+  get length(): number {
+    return this.#ring.length
+  }
+
+  /** Blocks that can be written now. */
+  get free(): number {
+    return this.#ring.free
+  }
+
+  get active(): boolean {
+    return this.#active
+  }
+
+  /** Log blocks that a transaction takes. */
+  blocksFor(blocks: number, revokes: number): number {
+    return LogWriter.blocksFor(this.#format, blocks, revokes)
+  }
+
+  /** Replays what the medium's log holds, and empties it. Returns with all that durable. */
+  async recover(): Promise<RecoveryReport> {
+    const { cache, map } = this.#options
+    const report = replay(cache, map, this.#superblock)
+    await this.#flush()
+    // (5) The number of a transaction that did not complete is not used again: its blocks may lie in the log.
+    this.#superblock.setTail(0, nextTid(report.endTid))
+    this.#storeSuperblock()
+    await this.#flush()
+    return report
+  }
+
+  /**
+   * Makes a closed transaction durable, with two FLUSHes. When the log is half full, the blocks committed before
+   * go home by the way: the first FLUSH covers them, the second the tail that thereby moves.
+   */
+  async commit(transaction: Transaction): Promise<void> {
+    const { tid, blocks, revokes } = transaction
+    const { counters, now } = this.#options
+    const start = this.#ring.head
+    const startBlock = this.#ring.block(start)
+    const due = this.#isCheckpointDue(this.blocksFor(blocks.size, revokes.size))
+    if (due) this.#writeHome((head) => blocks.has(head))
+    const copies = this.#writer.writeBody(transaction)
+    const commitAt = this.#ring.take()
+    if (!this.#active) this.#activate(startBlock, tid)
+    await this.#flush()
+    if (due) {
+      // (5) Home copies of all before this transaction were covered by the FLUSH.
+      this.#superblock.setTail(startBlock, tid)
+      this.#storeSuperblock()
+    }
+    // (2) The FLUSH began after the body was stored.
+    this.#writer.writeCommit(tid, commitAt, now())
+    await this.#flush()
+    // (3) Durable. (6) And so is the tail.
+    if (due) this.#ring.release(start)
+    // (7)
+    this.#checkpoint.committed(revokes, copies)
+    counters.commits++
+    counters.blocksLogged += copies.size
+    counters.revokes += revokes.size
+  }
+
+  /** Moves the tail up to the head, for want of space. `tid`: the next transaction to be committed. */
+  async checkpoint(tid: number, isChanged: (head: BufferHead) => boolean): Promise<void> {
+    if (this.#ring.used === 0) return
+    const head = this.#ring.head
+    this.#writeHome(isChanged)
+    await this.#flush()
+    // (5)
+    this.#superblock.setTail(this.#ring.block(head), tid)
+    this.#storeSuperblock()
+    await this.#flush()
+    // (6)
+    this.#ring.release(head)
+  }
+
+  /** Brings everything home and leaves the log empty on the medium. `tid`: the next transaction. */
+  async clean(tid: number): Promise<void> {
+    if (!this.#active) return
+    const head = this.#ring.head
+    this.#writeHome(() => false)
+    await this.#flush()
+    // (5)
+    this.#superblock.setTail(0, tid)
+    this.#superblock.setHead(this.#ring.block(head))
+    this.#storeSuperblock()
+    await this.#flush()
+    this.#ring.release(head)
+    this.#active = false
+  }
+
+  /** (8) After this nothing is stored; the reason is recorded if the device still takes it. */
+  stop(errno: number): void {
+    this.#stopped = true
+    if (this.#device.readOnly) return
+    try {
+      this.#superblock.setErrno(errno)
+      this.#storeSuperblock()
+      if (this.#options.barrier) this.#device.flush().catch(() => {})
+    } catch {
+      // The device that cannot take it is the reason for the abort: there is no one left to tell.
+    }
+  }
+
+  #isCheckpointDue(needed: number): boolean {
+    const pending = this.#checkpoint.pending * this.#format.blockSize
+    return this.#ring.used + needed > this.#ring.length / 2 || pending > PENDING_LIMIT
+  }
+
+  /** (1) Committed copies only. */
+  #writeHome(isChanged: (head: BufferHead) => boolean): void {
+    const { counters } = this.#options
+    counters.checkpoints++
+    counters.blocksCheckpointed += this.#checkpoint.writeHome(isChanged)
+  }
+
+  /** The log begins: its features and tail ride on the first FLUSH of the first commit. */
+  #activate(start: number, tid: number): void {
+    this.#superblock.setFeatures(this.#options.features)
+    this.#superblock.setTail(start, tid)
+    this.#storeSuperblock()
+    this.#active = true
+  }
+
+  #storeSuperblock(): void {
+    const { cache, map } = this.#options
+    this.#superblock.store(this.#device, map.physical(0) * cache.blockSize)
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#options.barrier) {
+      this.#options.counters.flushes++
+      await this.#device.flush()
+    }
+    if (this.#stopped) throw new FsError('EIO', 'journal aborted')
+  }
+}

@@ -1,0 +1,390 @@
+import createDebug from 'debug'
+import { Completion } from '../../../lib/completion.js'
+import { CorruptError, E, FsError } from '../../../lib/errno.js'
+import type { BufferCache } from '../block/buffer-cache.js'
+import { Handle, type HandleOwner } from './handle.js'
+import { featuresToWrite } from './journal-feature.js'
+import { type JournalCounters, JournalLog } from './journal-log.js'
+import { JournalMap, type JournalRun } from './journal-map.js'
+import { JournalSuperblock } from './journal-superblock.js'
+import type { RecoveryReport } from './recovery.js'
+import { nextTid, previousTid, tidGeq } from './tid.js'
+import { Transaction } from './transaction.js'
+import { Undo } from './undo.js'
+
+const log = createDebug('fakedax:jbd2')
+
+/** Blocks that the beforeCommit hook may add to a transaction that is about to close. */
+const HOOK_BLOCKS = 16
+
+export interface JournalOptions {
+  /** Its device is the journal's. */
+  cache: BufferCache
+  /** Where the journal's blocks lie: all of them. */
+  map: readonly JournalRun[]
+  /** Milliseconds since 1970. */
+  now: () => number
+  /** How old a transaction may become before {@link Journal.tick} commits it; ms, default 5000. */
+  commitInterval?: number
+  /** Whether to FLUSH at all, default true. Without, nothing is promised about power failures. */
+  barrier?: boolean
+  /** CRC-32C in every block (CSUM_V3), as file systems with metadata_csum have; default true. */
+  checksum?: boolean
+  /** 64-bit block numbers, as file systems with 64bit have; default false. */
+  wide?: boolean
+}
+
+/**
+ * The journal of ext4, in the format of jbd2. All is memory work, and synchronous, but for FLUSH.
+ *
+ * Invariants, named by number where they are established:
+ *
+ * 1. Home locations of journaled blocks are written by checkpoint and recovery only, from committed log copies.
+ * 2. A commit block is stored only after a FLUSH that began after the last log copy, descriptor and revoke block
+ *    of its transaction was stored, and all file data that its operations stored.
+ * 3. A transaction counts as committed only after a FLUSH that began after its commit block was stored.
+ * 4. A transaction is written to the log only when the one before it is committed: at most one is incomplete.
+ * 5. The superblock names a tail only when every block committed before it is durably home.
+ * 6. A log block is used again only when a superblock with a tail behind it is durable.
+ * 7. A freed block still goes home, if need be, until the transaction that frees it is committed, and not after.
+ * 8. After an abort nothing is stored but the superblock with s_errno, and no wait succeeds.
+ */
+export class Journal {
+  /** Called as the running transaction closes, to complete it: up to 16 further blocks. */
+  beforeCommit: ((handle: Handle) => void) | undefined
+  /** Called when a transaction is durable. */
+  onCommitted: ((tid: number) => void) | undefined
+  onAbort: ((error: FsError) => void) | undefined
+  /** Why the journal was aborted before, as a positive errno; 0: it was not. */
+  readonly recordedError: number
+  /** Blocks that one operation may ask for at most: a quarter of the log, less what describes them. */
+  readonly maxCredits: number
+  readonly counters: JournalCounters
+
+  readonly #superblock: JournalSuperblock
+  readonly #log: JournalLog
+  readonly #owner: HandleOwner
+  readonly #interval: number
+  readonly #now: () => number
+  readonly #readOnly: boolean
+  /** Log blocks of one transaction (j_max_transaction_buffers). */
+  readonly #maxTransaction: number
+  #needsRecovery: boolean
+  #running: Transaction
+  #committing: Transaction | undefined
+  #committedTid: number
+  #handle: Handle | undefined
+  #serial = 0
+  /** {@link #drain} is at work. */
+  #working = false
+  #wantSpace = false
+  #turn: Completion | undefined
+  #aborted: FsError | undefined
+  #closed = false
+
+  private constructor(options: JournalOptions, map: JournalMap, superblock: JournalSuperblock) {
+    const { cache } = options
+    this.counters = {
+      commits: 0,
+      handles: 0,
+      blocksLogged: 0,
+      revokes: 0,
+      checkpoints: 0,
+      blocksCheckpointed: 0,
+      flushes: 0,
+    }
+    this.#superblock = superblock
+    this.recordedError = superblock.errno
+    this.#interval = options.commitInterval ?? 5000
+    this.#now = options.now
+    this.#readOnly = cache.device.readOnly
+    this.#log = new JournalLog({
+      cache,
+      map,
+      superblock,
+      features: featuresToWrite(superblock.features, options.checksum ?? true, options.wide ?? false),
+      barrier: options.barrier ?? true,
+      now: options.now,
+      counters: this.counters,
+    })
+    this.#maxTransaction = Math.floor(this.#log.length / 4)
+    const describing = this.#log.blocksFor(this.#maxTransaction, 1) - this.#maxTransaction
+    this.maxCredits = this.#maxTransaction - describing - HOOK_BLOCKS - 1
+    this.#owner = {
+      cache,
+      undo: new Undo(cache),
+      blockLimit: this.#log.length - 4 * describing - HOOK_BLOCKS - 1,
+      handleEnded: () => this.#handleEnded(),
+    }
+    this.#needsRecovery = superblock.start !== 0
+    // One is left out, as Linux does: a power failure may have left blocks with that number in an empty log.
+    this.#running = new Transaction(nextTid(superblock.sequence))
+    this.#committedTid = superblock.sequence
+  }
+
+  /** Reads and checks the journal's superblock; writes nothing. Throws CorruptError and UnsupportedError. */
+  static open(options: JournalOptions): Journal {
+    const { cache } = options
+    for (const run of options.map) {
+      if (run.physical <= 0 || run.physical + run.length > cache.blockCount)
+        throw new CorruptError({
+          structure: 'journal',
+          field: 'extent',
+          found: `${run.physical}+${run.length}`,
+          expected: `within ${cache.blockCount} blocks`,
+        })
+    }
+    const map = new JournalMap(options.map)
+    if (map.length === 0)
+      throw new CorruptError({ structure: 'journal', field: 'blocks', found: 0, expected: 'some' })
+    const block = map.physical(0)
+    const { bytes, at } = cache.device.directAccess(block * cache.blockSize)
+    const place = { blockSize: cache.blockSize, mapped: map.length, block }
+    return new Journal(options, map, JournalSuperblock.read(bytes, at, place))
+  }
+
+  /** The log holds what {@link recover} must replay before anything else is read. */
+  get needsRecovery(): boolean {
+    return this.#needsRecovery
+  }
+
+  /** The log on the medium holds nothing. */
+  get empty(): boolean {
+    return !this.#needsRecovery && !this.#log.active
+  }
+
+  get aborted(): FsError | undefined {
+    return this.#aborted
+  }
+
+  /** The transaction that an operation started now belongs to. */
+  get runningTid(): number {
+    return this.#running.tid
+  }
+
+  /** The last durable transaction. */
+  get committedTid(): number {
+    return this.#committedTid
+  }
+
+  /** The running transaction holds something. */
+  get dirty(): boolean {
+    return !this.#running.empty
+  }
+
+  /** When the running transaction is due; ms. Undefined: it holds nothing. */
+  get deadline(): number | undefined {
+    const { started } = this.#running
+    return started === undefined ? undefined : started + this.#interval
+  }
+
+  /** Metadata blocks that still fit into the running transaction. */
+  get room(): number {
+    const { blocks, revokes } = this.#running
+    const taken = this.#log.blocksFor(blocks.size + HOOK_BLOCKS, revokes.size + 1)
+    const left = Math.min(this.#maxTransaction, this.#log.free) - taken
+    return Math.max(0, left - (this.#log.blocksFor(left, 0) - left))
+  }
+
+  /**
+   * Replays the log and empties it, with two FLUSHes. Buffer heads got before must be read anew.
+   * Rejects with CorruptError, UnsupportedError (fast commits) or EIO, and EROFS on a read-only device.
+   */
+  async recover(): Promise<RecoveryReport> {
+    if (!this.#needsRecovery) throw new FsError('EINVAL', 'journal needs no recovery')
+    if (this.#readOnly) throw new FsError('EROFS', 'journal recovery on a read-only device')
+    const report = await this.#log.recover()
+    log('recovered %o', report)
+    this.#running = new Transaction(this.#superblock.sequence)
+    this.#committedTid = previousTid(this.#superblock.sequence)
+    this.#needsRecovery = false
+    return report
+  }
+
+  /** Forgets {@link recordedError} with the next store of the superblock. */
+  clearError(): void {
+    this.#superblock.setErrno(0)
+  }
+
+  /** Begins an operation. Throws EROFS when the journal is aborted, closed, not recovered or read-only. */
+  start(): Handle {
+    if (this.#unwritable) throw this.#readOnlyError()
+    if (this.#handle !== undefined) throw new TypeError('journal: an operation is not ended')
+    this.#handle = new Handle(this.#owner, ++this.#serial, this.#running)
+    return this.#handle
+  }
+
+  /**
+   * Undefined when an operation on up to `credits` metadata blocks may start now; else a promise to wait for
+   * before asking again, which rejects with EROFS when the journal is aborted.
+   */
+  ready(credits: number): Promise<void> | undefined {
+    if (this.#unwritable) return Promise.reject(this.#readOnlyError())
+    if (this.#fits(credits)) return undefined
+    if (credits > this.maxCredits)
+      throw new RangeError(`journal: ${credits} credits, at most ${this.maxCredits}`)
+    const full = !this.#running.empty && this.#transactionSize(credits) > this.#maxTransaction
+    if (full) this.#running.requested = true
+    else if (!this.#working) this.#wantSpace = true
+    this.#work()
+    if (this.#unwritable) return Promise.reject(this.#readOnlyError())
+    // A transaction closes at once; only its FLUSHes take time.
+    if (this.#fits(credits)) return undefined
+    this.#turn ??= new Completion()
+    return this.#turn.promise
+  }
+
+  /** Makes all operations so far durable. Without any, resolves at once and without a FLUSH. Rejects with EIO. */
+  commit(): Promise<void> {
+    if (this.#aborted !== undefined) return Promise.reject(this.#aborted)
+    if (!this.#running.empty) return this.#request()
+    return this.#committing?.done.promise ?? Promise.resolve()
+  }
+
+  /** Waits until transaction `tid` is durable, and commits it if it runs. All who wait share it. Rejects with EIO. */
+  waitForCommit(tid: number): Promise<void> {
+    if (this.#aborted !== undefined) return Promise.reject(this.#aborted)
+    if (tidGeq(this.#committedTid, tid)) return Promise.resolve()
+    if (tid === this.#committing?.tid) return this.#committing.done.promise
+    if (tid !== this.#running.tid) return Promise.reject(new RangeError(`journal: no transaction ${tid} yet`))
+    return this.#running.empty ? Promise.resolve() : this.#request()
+  }
+
+  /** Begins to commit the running transaction when it is due. A failure shows as the journal's abort. */
+  tick(now: number): void {
+    const { deadline } = this
+    if (deadline !== undefined && now >= deadline && this.#aborted === undefined) void this.#request()
+  }
+
+  /** Commits, brings everything home and leaves the log empty. Rejects with EIO when aborted. */
+  async close(): Promise<void> {
+    if (this.#closed || this.#needsRecovery) return
+    await this.commit()
+    while (this.#working) {
+      this.#turn ??= new Completion()
+      await this.#turn.promise
+    }
+    if (this.#aborted !== undefined) throw this.#aborted
+    this.#closed = true
+    try {
+      await this.#log.clean(this.#running.tid)
+    } catch (error) {
+      this.abort(error)
+      throw this.#aborted
+    }
+  }
+
+  /** (8) Ends all writing for good: the journal, or the file system above it, cannot be trusted. */
+  abort(error: unknown): void {
+    if (this.#aborted !== undefined) return
+    const aborted = new FsError('EIO', 'journal aborted', { cause: error })
+    log('aborted: %O', error)
+    this.#aborted = aborted
+    this.#log.stop(E.EIO)
+    this.#committing?.done.fail(aborted)
+    this.#running.done.fail(aborted)
+    this.#turnOver()
+    this.onAbort?.(aborted)
+  }
+
+  get #unwritable(): boolean {
+    return this.#aborted !== undefined || this.#closed || this.#needsRecovery || this.#readOnly
+  }
+
+  #readOnlyError(): FsError {
+    if (this.#aborted !== undefined) return new FsError('EROFS', 'journal aborted', { cause: this.#aborted })
+    return new FsError('EROFS', this.#needsRecovery ? 'journal not recovered' : 'journal closed or read-only')
+  }
+
+  #handleEnded(): void {
+    this.#handle = undefined
+    this.counters.handles++
+    if (this.#running.started === undefined && !this.#running.empty) this.#running.started = this.#now()
+    if (this.#running.requested) this.#work()
+  }
+
+  /** Log blocks of the running transaction with `credits` more. */
+  #transactionSize(credits: number): number {
+    const { blocks, revokes } = this.#running
+    return this.#log.blocksFor(blocks.size + credits + HOOK_BLOCKS, revokes.size + 1)
+  }
+
+  #fits(credits: number): boolean {
+    return this.#transactionSize(credits) <= Math.min(this.#maxTransaction, this.#log.free)
+  }
+
+  #request(): Promise<void> {
+    const { done } = this.#running
+    this.#running.requested = true
+    this.#work()
+    return done.promise
+  }
+
+  #work(): void {
+    if (!this.#working && this.#handle === undefined) void this.#drain()
+  }
+
+  /** (4) One commit or checkpoint after the other, as long as any is asked for. */
+  async #drain(): Promise<void> {
+    this.#working = true
+    try {
+      while (this.#aborted === undefined) {
+        if (this.#wantSpace) await this.#makeSpace()
+        else if (this.#running.requested) await this.#commitRunning()
+        else break
+        this.#turnOver()
+      }
+    } catch (error) {
+      this.abort(error)
+    }
+    this.#working = false
+    this.#turnOver()
+  }
+
+  #turnOver(): void {
+    const turn = this.#turn
+    this.#turn = undefined
+    turn?.complete()
+  }
+
+  async #makeSpace(): Promise<void> {
+    this.#wantSpace = false
+    await this.#log.checkpoint(this.#running.tid, (head) => this.#running.blocks.has(head))
+  }
+
+  async #commitRunning(): Promise<void> {
+    if (this.#transactionSize(0) > this.#log.free) await this.#makeSpace()
+    const transaction = this.#close()
+    await this.#log.commit(transaction)
+    this.#finish(transaction)
+  }
+
+  /** RUNNING -> COMMITTING. Operations go on in the next transaction. */
+  #close(): Transaction {
+    if (this.beforeCommit !== undefined) {
+      const handle = this.start()
+      try {
+        this.beforeCommit(handle)
+      } catch (error) {
+        handle.revert()
+        throw error
+      }
+      handle.stop()
+      if (this.#aborted !== undefined) throw this.#aborted
+    }
+    const transaction = this.#running
+    for (const head of transaction.blocks) head.trigger?.frozen(head)
+    this.#committing = transaction
+    this.#running = new Transaction(nextTid(transaction.tid))
+    return transaction
+  }
+
+  /** COMMITTING -> FINISHED. */
+  #finish(transaction: Transaction): void {
+    this.#committing = undefined
+    this.#committedTid = transaction.tid
+    for (const callback of transaction.commitCallbacks) callback()
+    this.onCommitted?.(transaction.tid)
+    transaction.done.complete()
+  }
+}

@@ -1,0 +1,94 @@
+import { UnsupportedError } from '../../../lib/errno.js'
+import { layout, le16, le32 } from '../../../lib/layout.js'
+import type { BufferCache } from '../block/buffer-cache.js'
+import { JBD2_MAGIC_NUMBER } from './block-header.js'
+import type { JournalMap } from './journal-map.js'
+import type { JournalSuperblock } from './journal-superblock.js'
+import { logFormat } from './log-format.js'
+import { type LoggedBlock, LogScan } from './log-scan.js'
+import { tidGeq } from './tid.js'
+
+/** What {@link replay} found and did. */
+export interface RecoveryReport {
+  /** Committed transactions found. */
+  transactions: number
+  /** The first transaction looked for, and the first that was not found committed. */
+  firstTid: number
+  endTid: number
+  /** Blocks written home, each once. */
+  blocksReplayed: number
+  /** Log copies left alone because their block was freed later. */
+  blocksRevoked: number
+  revokeRecords: number
+  /** Why the scan ended. */
+  stop: string
+}
+
+/** struct ext4_fc_tl and struct ext4_fc_head: how a fast commit area with something in it begins. Little-endian. */
+const FastCommitHead = layout('ext4_fc_head', 12, {
+  fc_tag: le16(0x0),
+  fc_len: le16(0x2),
+  fc_features: le32(0x4),
+  fc_tid: le32(0x8),
+})
+const EXT4_FC_TAG_HEAD = 9
+
+/**
+ * Copies home what the log holds: the latest committed copy of each block, unless the block was revoked by that
+ * transaction or a later one. Nothing is written before the whole log is read and found good. Making it durable
+ * and resetting the log is the caller's.
+ *
+ * Throws CorruptError when a committed transaction has a wrong checksum, UnsupportedError when a fast commit
+ * follows the last transaction.
+ */
+export function replay(cache: BufferCache, map: JournalMap, superblock: JournalSuperblock): RecoveryReport {
+  const format = logFormat(cache.blockSize, superblock.features, superblock.uuid)
+  const { first, end, start, sequence } = superblock
+  const scan = new LogScan({ cache, map, format, first, end, start, sequence })
+  if (hasFastCommit(cache, map, superblock, scan.endTid))
+    throw new UnsupportedError('journal holds fast commits, which e2fsck can replay', ['fast_commit'])
+
+  const latest = new Map<number, LoggedBlock>()
+  let blocksRevoked = 0
+  for (const logged of scan.blocks) {
+    const revoked = scan.revokes.get(logged.home)
+    if (revoked !== undefined && tidGeq(revoked, logged.tid)) blocksRevoked++
+    else latest.set(logged.home, logged)
+  }
+  for (const logged of latest.values()) copyHome(cache, logged)
+  return {
+    transactions: scan.transactions,
+    firstTid: sequence,
+    endTid: scan.endTid,
+    blocksReplayed: latest.size,
+    blocksRevoked,
+    revokeRecords: scan.revokeRecords,
+    stop: scan.stop,
+  }
+}
+
+function copyHome(cache: BufferCache, logged: LoggedBlock): void {
+  const { device, blockSize } = cache
+  device.copy(logged.home * blockSize, logged.copy * blockSize, blockSize)
+  if (logged.escaped) device.write(logged.home * blockSize, magicBytes())
+  cache.get(logged.home).verified = false
+}
+
+function magicBytes(): Uint8Array {
+  const bytes = new Uint8Array(4)
+  new DataView(bytes.buffer).setUint32(0, JBD2_MAGIC_NUMBER)
+  return bytes
+}
+
+function hasFastCommit(
+  cache: BufferCache,
+  map: JournalMap,
+  superblock: JournalSuperblock,
+  tid: number,
+): boolean {
+  if (superblock.fastCommitStart === undefined) return false
+  const { view, at } = cache.get(map.physical(superblock.fastCommitStart))
+  return (
+    FastCommitHead.fc_tag.get(view, at) === EXT4_FC_TAG_HEAD && FastCommitHead.fc_tid.get(view, at) === tid
+  )
+}
