@@ -33,13 +33,15 @@ export class DirtyLog {
    */
   mark(offset: number, length: number): void {
     if (length <= 0) return
+    const first = Math.floor(offset / DirtyLog.PAGE_SIZE)
     const last = Math.floor((offset + length - 1) / DirtyLog.PAGE_SIZE)
-    for (let page = Math.floor(offset / DirtyLog.PAGE_SIZE); page <= last; page++) {
-      const bit = 1 << (page & 31)
-      const word = page >>> 5
-      // Not skipped for a bit that looks set: a load may run ahead of the store (x86 too), see the bit that a take is
+    for (let word = first >>> 5; word <= last >>> 5; word++) {
+      const low = word === first >>> 5 ? -1 << (first & 31) : -1
+      const high = word === last >>> 5 ? -1 >>> (31 - (last & 31)) : -1
+      // Not skipped for bits that look set: a load may run ahead of the store (x86 too), see the bit that a take is
       // about to clear, and leave the new bytes unmarked. The or is a full barrier.
-      if ((Atomics.or(this.#words, word, bit) & bit) === 0) Atomics.add(this.#count, 0, 1)
+      const added = low & high & ~Atomics.or(this.#words, word, low & high)
+      if (added !== 0) Atomics.add(this.#count, 0, populationCount(added))
     }
   }
 
@@ -68,4 +70,11 @@ export class DirtyLog {
   putBack(pages: readonly number[]): void {
     for (const page of pages) this.mark(page * DirtyLog.PAGE_SIZE, 1)
   }
+}
+
+/** Bits set in a 32-bit word. */
+function populationCount(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555)
+  const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)
+  return Math.imul((nibbles + (nibbles >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }

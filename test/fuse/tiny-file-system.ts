@@ -109,6 +109,8 @@ export class TinyFileSystem implements FileSystem {
     return this.waits.shift()
   }
 
+  setCaller(): void {}
+
   statfs(): StatFs {
     const counts = { blocks: 5e9, blocksFree: 4e9, blocksAvailable: 3e9, files: 100, filesFree: 90 }
     return { ...counts, blockSize: 4096, nameMax: 255 }

@@ -12,7 +12,10 @@ import {
 
 /** Bits of `bytes` from byte `at` on. */
 function bitsOf(bytes: Uint8Array, at: number): boolean[] {
-  return Array.from({ length: (bytes.length - at) * 8 }, (_, bit) => ((bytes[at + (bit >> 3)]! >> (bit & 7)) & 1) === 1)
+  return Array.from(
+    { length: (bytes.length - at) * 8 },
+    (_, bit) => ((bytes[at + (bit >> 3)]! >> (bit & 7)) & 1) === 1,
+  )
 }
 
 /** Bytes with long runs, an offset of the bitmap in them, and a range of its bits. */
@@ -80,7 +83,10 @@ t.test('findClearRun: any range -> the first run long enough, else the first of 
         .slice(from, to)
         .map((bit) => (bit ? '#' : '.'))
         .join('')
-      const runs = Array.from(text.matchAll(/\.+/g), (match) => ({ start: from + match.index, length: match[0].length }))
+      const runs = Array.from(text.matchAll(/\.+/g), (match) => ({
+        start: from + match.index,
+        length: match[0].length,
+      }))
       const longest = Math.max(...runs.map((run) => run.length))
       const expected = runs.find((run) => run.length >= wanted) ?? runs.find((run) => run.length === longest)
       t.equal(findClearRun(bytes, at, from, to, wanted), expected?.start ?? -1)

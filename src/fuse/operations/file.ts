@@ -80,18 +80,27 @@ export function read(connection: Connection, request: Request): number {
   return 0
 }
 
+/** What a WRITE asks for, kept while its bytes are stored piece by piece. */
+interface Store {
+  readonly ino: number
+  readonly flags: number
+  readonly uid: number
+  readonly gid: number
+}
+
 export function write(connection: Connection, request: Request): number | Promise<number> {
-  const { view, at, ino } = request
+  const { view, at, ino, uid, gid } = request
   const flags = WriteIn.write_flags.get(view, at)
   const offset = WriteIn.offset.get(view, at)
   const from = at + WriteIn.SIZE
   const to = from + WriteIn.size.get(view, at)
   if (to > request.length) return -E.EINVAL
+  const what = { ino, flags, uid, gid }
   if (flags & FUSE_WRITE_KILL_SUIDGID && dropSetId(connection, ino)) {
     const wait = connection.fs.ready()
-    if (wait) return storeRest(connection, ino, flags, offset, request.bytes.slice(from, to), 0, wait)
+    if (wait) return storeRest(connection, what, offset, request.bytes.slice(from, to), 0, wait)
   }
-  const stored = store(connection, ino, flags, offset, request.bytes, from, to)
+  const stored = store(connection, what, offset, request.bytes, from, to)
   return typeof stored === 'number' ? written(connection, request, stored) : stored
 }
 
@@ -110,22 +119,21 @@ function dropSetId(connection: Connection, ino: number): boolean {
  */
 function store(
   connection: Connection,
-  ino: number,
-  flags: number,
+  what: Store,
   offset: number,
   source: Uint8Array,
   from: number,
   to: number,
 ): number | Promise<number> {
   const { fs } = connection
-  const fromCache = (flags & FUSE_WRITE_CACHE) !== 0
+  const fromCache = (what.flags & FUSE_WRITE_CACHE) !== 0
   // Only with the write-back cache does the kernel keep the times; pages of a shared mapping come without.
   const keepTimes = fromCache && connection.writebackCache
   let at = from
   let stalled = false
   try {
     for (;;) {
-      const stored = fs.write(ino, offset + (at - from), source, at, to, keepTimes)
+      const stored = fs.write(what.ino, offset + (at - from), source, at, to, keepTimes)
       at += stored
       if (at >= to) return at - from
       if (stored === 0 && stalled) throw new FsError('EIO', 'write makes no progress')
@@ -133,7 +141,7 @@ function store(
       const wait = fs.ready()
       if (wait) {
         const done = at - from
-        return storeRest(connection, ino, flags, offset + done, source.slice(at, to), done, wait)
+        return storeRest(connection, what, offset + done, source.slice(at, to), done, wait)
       }
     }
   } catch (error) {
@@ -145,18 +153,19 @@ function store(
 /** Goes on with `rest` when there is room in the journal; `done` bytes before it are stored. */
 async function storeRest(
   connection: Connection,
-  ino: number,
-  flags: number,
+  what: Store,
   offset: number,
   rest: Uint8Array,
   done: number,
   wait: Promise<void>,
 ): Promise<number> {
+  const { fs } = connection
   try {
-    await wait
-    return done + (await store(connection, ino, flags, offset, rest, 0, rest.length))
+    for (let again: Promise<void> | undefined = wait; again !== undefined; again = fs.ready()) await again
+    fs.setCaller(what.uid, what.gid)
+    return done + (await store(connection, what, offset, rest, 0, rest.length))
   } catch (error) {
-    if (done === 0 || flags & FUSE_WRITE_CACHE) throw error
+    if (done === 0 || what.flags & FUSE_WRITE_CACHE) throw error
     return done
   }
 }

@@ -44,6 +44,9 @@ export interface FileSystem {
    */
   ready(): Promise<void> | undefined
 
+  /** Who the next operations are for, as Linux's current_cred(): decides who may use reserved blocks. Root at first. */
+  setCaller(uid: number, gid: number): void
+
   statfs(): StatFs
   /** The inode number, or undefined when there is no such entry. `.` and `..` are understood. */
   lookup(dir: number, name: Uint8Array): number | undefined
