@@ -41,6 +41,8 @@ const MAP_ANONYMOUS = 0x20
 const MAP_NORESERVE = 0x4000
 
 export const MADV_DONTNEED = 4
+/** Linux 5.14: takes the write faults of a whole range at once. */
+export const MADV_POPULATE_WRITE = 23
 
 const MS_SYNC = 4
 

@@ -1,25 +1,31 @@
 /**
  * Which pages of a region were stored to since the log was last taken: one bit per page, shared between the
  * thread that stores (the guest) and the thread that writes back (the host), as a hypervisor's dirty log is.
+ *
+ * Above the words of page bits stands a summary, one bit per word, so that taking the log costs what is dirty and not
+ * what the region measures: a page bit is set before its summary bit, and the summary is cleared before the pages.
  */
 export class DirtyLog {
   static readonly PAGE_SIZE = 4096
   readonly pages: number
-  readonly #words: Int32Array
+  readonly memory: SharedArrayBuffer
   readonly #count: Int32Array
+  readonly #summary: Int32Array
+  readonly #words: Int32Array
 
   /** `memory` has {@link DirtyLog.bytesFor} bytes; both threads construct a log over the same memory. */
   constructor(size: number, memory = new SharedArrayBuffer(DirtyLog.bytesFor(size))) {
-    this.pages = Math.ceil(size / DirtyLog.PAGE_SIZE)
+    const { pages, words, summary } = sizes(size)
+    this.pages = pages
     this.memory = memory
     this.#count = new Int32Array(memory, 0, 1)
-    this.#words = new Int32Array(memory, 8)
+    this.#summary = new Int32Array(memory, 4, summary)
+    this.#words = new Int32Array(memory, 4 + summary * 4, words)
   }
 
-  readonly memory: SharedArrayBuffer
-
   static bytesFor(size: number): number {
-    return 8 + Math.ceil(Math.ceil(size / DirtyLog.PAGE_SIZE) / 32) * 4
+    const { words, summary } = sizes(size)
+    return 4 + (summary + words) * 4
   }
 
   /** Dirty pages now. */
@@ -41,7 +47,9 @@ export class DirtyLog {
       // Not skipped for bits that look set: a load may run ahead of the store (x86 too), see the bit that a take is
       // about to clear, and leave the new bytes unmarked. The or is a full barrier.
       const added = low & high & ~Atomics.or(this.#words, word, low & high)
-      if (added !== 0) Atomics.add(this.#count, 0, populationCount(added))
+      if (added === 0) continue
+      Atomics.or(this.#summary, word >>> 5, 1 << (word & 31))
+      Atomics.add(this.#count, 0, populationCount(added))
     }
   }
 
@@ -52,17 +60,16 @@ export class DirtyLog {
   /** Takes the log and clears it: the dirty pages in ascending order. */
   take(): number[] {
     const taken: number[] = []
-    if (this.count === 0) return taken
-    for (let word = 0; word < this.#words.length; word++) {
-      if (this.#words[word] === 0 && Atomics.load(this.#words, word) === 0) continue
-      let bits = Atomics.exchange(this.#words, word, 0)
-      while (bits !== 0) {
-        const low = 31 - Math.clz32(bits & -bits)
-        taken.push(word * 32 + low)
-        bits &= bits - 1
+    for (let group = 0; group < this.#summary.length; group++) {
+      if (Atomics.load(this.#summary, group) === 0) continue
+      for (let words = Atomics.exchange(this.#summary, group, 0); words !== 0; words &= words - 1) {
+        const word = group * 32 + lowestBit(words)
+        for (let bits = Atomics.exchange(this.#words, word, 0); bits !== 0; bits &= bits - 1) {
+          taken.push(word * 32 + lowestBit(bits))
+        }
       }
     }
-    Atomics.sub(this.#count, 0, taken.length)
+    if (taken.length > 0) Atomics.sub(this.#count, 0, taken.length)
     return taken
   }
 
@@ -70,6 +77,18 @@ export class DirtyLog {
   putBack(pages: readonly number[]): void {
     for (const page of pages) this.mark(page * DirtyLog.PAGE_SIZE, 1)
   }
+}
+
+/** How many pages a region of `size` bytes has, how many words hold their bits, and how many the summary of those. */
+function sizes(size: number): { pages: number; words: number; summary: number } {
+  const pages = Math.ceil(size / DirtyLog.PAGE_SIZE)
+  const words = Math.ceil(pages / 32)
+  return { pages, words, summary: Math.ceil(words / 32) }
+}
+
+/** Index of the lowest bit set; `word` is not 0. */
+function lowestBit(word: number): number {
+  return 31 - Math.clz32(word & -word)
 }
 
 /** Bits set in a 32-bit word. */
