@@ -37,6 +37,8 @@ export class Connection {
   /** Negotiated by INIT; 0 before. */
   minor = 0
   writebackCache = false
+  /** SETXATTR has the long form of its structure. */
+  setxattrExt = false
   /** The kernel opens directories without asking once it was told ENOSYS. */
   noOpendir = false
   /** DESTROY was handled. */

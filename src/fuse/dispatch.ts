@@ -51,6 +51,7 @@ import {
   written,
 } from './operations/file.js'
 import { fsync, syncfs } from './operations/sync.js'
+import { getxattr, listxattr, removexattr, setxattr } from './operations/xattr.js'
 import type { Request } from './request.js'
 
 export interface Row {
@@ -129,6 +130,11 @@ row(Opcode.FSYNC, FsyncIn, fsync)
 row(Opcode.FSYNCDIR, FsyncIn, fsync)
 row(Opcode.SYNCFS, SyncfsIn, syncfs)
 
+row(Opcode.GETXATTR, GetxattrIn, getxattr)
+row(Opcode.LISTXATTR, GetxattrIn, listxattr)
+change(Opcode.SETXATTR, SetxattrIn, setxattr)
+change(Opcode.REMOVEXATTR, NOTHING, removexattr)
+
 row(Opcode.OPENDIR, OpenIn, opendir)
 row(Opcode.READDIR, ReaddirIn, readdir)
 row(Opcode.READDIRPLUS, ReaddirIn, readdirplus)
@@ -138,13 +144,9 @@ row(Opcode.RELEASEDIR, ReleaseIn, succeed)
 row(Opcode.IOCTL, IoctlIn, () => -E.ENOTTY)
 
 // The kernel remembers ENOSYS for the life of the connection and from then on answers by itself: FLUSH (sent at each
-// close(2), which promises nothing) succeeds, POLL says ready, copying becomes reads and writes, extended attributes
-// and TMPFILE are EOPNOTSUPP, BMAP finds nothing. EOPNOTSUPP would come to the same, with a request each time.
+// close(2), which promises nothing) succeeds, POLL says ready, copying becomes reads and writes,
+// TMPFILE is EOPNOTSUPP, BMAP finds nothing. EOPNOTSUPP would come to the same, with a request each time.
 row(Opcode.FLUSH, FlushIn, notImplemented)
-row(Opcode.GETXATTR, GetxattrIn, notImplemented)
-row(Opcode.LISTXATTR, GetxattrIn, notImplemented)
-row(Opcode.SETXATTR, SetxattrIn, notImplemented)
-row(Opcode.REMOVEXATTR, NOTHING, notImplemented)
 row(Opcode.TMPFILE, CreateIn, notImplemented)
 row(Opcode.COPY_FILE_RANGE, CopyFileRangeIn, notImplemented)
 row(Opcode.COPY_FILE_RANGE_64, CopyFileRangeIn, notImplemented)

@@ -20,6 +20,7 @@ interface Node {
   entries: Map<string, number>
   data: Uint8Array
   users: number
+  xattrs: Map<string, Uint8Array>
 }
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1')
@@ -54,7 +55,7 @@ export class TinyFileSystem implements FileSystem {
     return { sec: this.#clock++, nsec: 5 }
   }
 
-  #make(mode: number, owner: Owner, ino = this.#next++): number {
+  #make(mode: number, { uid, gid, umask = 0 }: Owner, ino = this.#next++): number {
     const now = this.#now()
     const isDir = (mode & S_IFMT) === S_IFDIR
     const times = { atime: now, mtime: now, ctime: now, btime: now }
@@ -63,16 +64,17 @@ export class TinyFileSystem implements FileSystem {
       ...{
         ino,
         generation: ino * 7,
-        mode,
+        mode: mode & ~umask,
         nlink: isDir ? 2 : 1,
         rdev: 0,
         size: 0,
         blocks: 0,
         blockSize: 4096,
       },
-      ...owner,
+      uid,
+      gid,
     }
-    this.nodes.set(ino, { attributes, entries: new Map(), data: new Uint8Array(0), users: 0 })
+    this.nodes.set(ino, { attributes, entries: new Map(), data: new Uint8Array(0), users: 0, xattrs: new Map() })
     return ino
   }
 
@@ -248,6 +250,23 @@ export class TinyFileSystem implements FileSystem {
     const { size } = this.node(ino).attributes
     if (offset >= size) throw new FsError('ENXIO')
     return what === 'data' ? offset : size
+  }
+
+  getxattr(ino: number, name: Uint8Array): Uint8Array | undefined {
+    return this.node(ino).xattrs.get(text(name))
+  }
+
+  setxattr(ino: number, name: Uint8Array, value: Uint8Array, flags: number): void {
+    this.calls.push(`setxattr ${ino} ${text(name)} ${text(value)} ${flags}`)
+    this.node(ino).xattrs.set(text(name), value.slice())
+  }
+
+  listxattr(ino: number): Uint8Array {
+    return Buffer.from([...this.node(ino).xattrs.keys()].map((name) => `${name}\0`).join(''), 'latin1')
+  }
+
+  removexattr(ino: number, name: Uint8Array): void {
+    if (!this.node(ino).xattrs.delete(text(name))) throw new FsError('ENODATA')
   }
 
   #sync(): Promise<void> | undefined {

@@ -11,8 +11,8 @@ const MAX_BACKGROUND = 64
 const CONGESTION_THRESHOLD = 48
 
 /**
- * Not taken: POSIX_ACL, SETXATTR_EXT, SECURITY_CTX (no extended attributes), *_LOCKS (the kernel keeps locks of one
- * mount itself), AUTO_INVAL_DATA (all changes go through this mount), SPLICE_* (no splice(2)).
+ * Not taken: SECURITY_CTX (no security module labels new files here), *_LOCKS (the kernel keeps locks of one mount
+ * itself), AUTO_INVAL_DATA (all changes go through this mount), SPLICE_* (no splice(2)).
  */
 const WANTED =
   InitFlags.ASYNC_READ |
@@ -24,12 +24,14 @@ const WANTED =
   InitFlags.READDIRPLUS_AUTO |
   InitFlags.ASYNC_DIO |
   InitFlags.PARALLEL_DIROPS |
+  InitFlags.POSIX_ACL |
   InitFlags.ABORT_ERROR |
   InitFlags.MAX_PAGES |
   InitFlags.CACHE_SYMLINKS |
   InitFlags.NO_OPENDIR_SUPPORT |
   InitFlags.EXPLICIT_INVAL_DATA |
   InitFlags.HANDLE_KILLPRIV_V2 |
+  InitFlags.SETXATTR_EXT |
   InitFlags.INIT_EXT
 
 const PAGE_SIZE = 4096
@@ -53,6 +55,7 @@ export function init(connection: Connection, request: Request): number {
   const flags2 = extended ? InitInExt.flags2.get(view, at) & InitFlags2.DIRECT_IO_ALLOW_MMAP : 0
   connection.minor = Math.min(minor, MINOR_MOST)
   connection.writebackCache = (flags & InitFlags.WRITEBACK_CACHE) !== 0
+  connection.setxattrExt = (flags & InitFlags.SETXATTR_EXT) !== 0
   connection.noOpendir = (flags & InitFlags.NO_OPENDIR_SUPPORT) !== 0
   InitOut.minor.set(reply, PAYLOAD, connection.minor)
   InitOut.max_readahead.set(reply, PAYLOAD, InitIn.max_readahead.get(view, at))
@@ -62,7 +65,7 @@ export function init(connection: Connection, request: Request): number {
   InitOut.congestion_threshold.set(reply, PAYLOAD, CONGESTION_THRESHOLD)
   InitOut.max_write.set(reply, PAYLOAD, MAX_WRITE)
   InitOut.max_pages.set(reply, PAYLOAD, MAX_WRITE / PAGE_SIZE)
-  InitOut.time_gran.set(reply, PAYLOAD, 1)
+  InitOut.time_gran.set(reply, PAYLOAD, connection.fs.timeGranularity ?? 1)
   return InitOut.SIZE
 }
 

@@ -68,28 +68,30 @@ export function batchForget(connection: Connection, request: Request): number {
 }
 
 /** As inode_init_owner() of Linux: in a set-group-id directory everything new belongs to the directory's group. */
-function ownerIn(directory: Attributes, request: Request): Owner {
-  return { uid: request.uid, gid: directory.mode & S_ISGID ? directory.gid : request.gid }
+function ownerIn(directory: Attributes, request: Request, umask: number): Owner {
+  return { uid: request.uid, gid: directory.mode & S_ISGID ? directory.gid : request.gid, umask }
 }
 
-/** Makes a node that is no directory. DONT_MASK was taken: the umask is applied here. */
+/** Makes a node that is no directory. DONT_MASK was taken: the file system applies the umask, or a default ACL. */
 export function makeNode(
   connection: Connection,
   request: Request,
   name: Uint8Array,
   mode: number,
+  umask: number,
   rdev: number,
 ): number {
   const directory = connection.fs.getattr(request.ino)
   const typed = (mode & S_IFMT) === 0 ? mode | S_IFREG : mode
-  return connection.fs.mknod(request.ino, name, typed, rdev, ownerIn(directory, request))
+  return connection.fs.mknod(request.ino, name, typed, rdev, ownerIn(directory, request, umask))
 }
 
 export function mknod(connection: Connection, request: Request): number {
   const { view, at } = request
   const name = request.name(at + MknodIn.SIZE)
-  const mode = MknodIn.mode.get(view, at) & ~MknodIn.umask.get(view, at)
-  return replyEntry(connection, makeNode(connection, request, name, mode, MknodIn.rdev.get(view, at)))
+  const mode = MknodIn.mode.get(view, at)
+  const umask = MknodIn.umask.get(view, at)
+  return replyEntry(connection, makeNode(connection, request, name, mode, umask, MknodIn.rdev.get(view, at)))
 }
 
 /** A directory in a set-group-id directory is one too. */
@@ -97,15 +99,16 @@ export function mkdir(connection: Connection, request: Request): number {
   const { view, at } = request
   const name = request.name(at + MkdirIn.SIZE)
   const directory = connection.fs.getattr(request.ino)
-  const permissions = MkdirIn.mode.get(view, at) & ~MkdirIn.umask.get(view, at) & 0o7777
+  const permissions = MkdirIn.mode.get(view, at) & 0o7777
+  const owner = ownerIn(directory, request, MkdirIn.umask.get(view, at))
   const mode = permissions | (directory.mode & S_ISGID)
-  return replyEntry(connection, connection.fs.mkdir(request.ino, name, mode, ownerIn(directory, request)))
+  return replyEntry(connection, connection.fs.mkdir(request.ino, name, mode, owner))
 }
 
 export function symlink(connection: Connection, request: Request): number {
   const name = request.name(request.at)
   const target = request.string(request.at + name.length + 1)
-  const owner = ownerIn(connection.fs.getattr(request.ino), request)
+  const owner = ownerIn(connection.fs.getattr(request.ino), request, 0)
   return replyEntry(connection, connection.fs.symlink(request.ino, name, target, owner))
 }
 

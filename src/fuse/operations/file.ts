@@ -4,6 +4,7 @@
  */
 import { E, FsError } from '../../../lib/errno.js'
 import { type AttributeChange, S_ISGID, S_ISUID } from '../../guest/vfs/attributes.js'
+import type { FileSystem } from '../../guest/vfs/file-system.js'
 import { EntryOut } from '../abi/attr.js'
 import {
   CreateIn,
@@ -57,7 +58,17 @@ export function open(connection: Connection, request: Request): number | Promise
   if (!openChanges(connection, request)) return opened(connection, request)
   const change: AttributeChange = { size: 0 }
   if (OpenIn.open_flags.get(view, at) & FUSE_OPEN_KILL_SUIDGID) change.killPrivileges = true
+  if (connection.writebackCache) Object.assign(change, keptTimes(connection, ino))
   return connection.fs.setattr(ino, change) ?? opened(connection, request)
+}
+
+/**
+ * With the write-back cache the kernel keeps the times of regular files and sends its own when they change: ours
+ * would come back when its cache is gone.
+ */
+function keptTimes(connection: Connection, ino: number): AttributeChange {
+  const { mtime, ctime } = connection.fs.getattr(ino)
+  return { mtime, ctime }
 }
 
 export function opened(connection: Connection, request: Request): number {
@@ -67,8 +78,8 @@ export function opened(connection: Connection, request: Request): number {
 export function create(connection: Connection, request: Request): number {
   const { view, at } = request
   const name = request.name(at + CreateIn.SIZE)
-  const mode = CreateIn.mode.get(view, at) & ~CreateIn.umask.get(view, at)
-  const ino = makeNode(connection, request, name, mode, 0)
+  const umask = CreateIn.umask.get(view, at)
+  const ino = makeNode(connection, request, name, CreateIn.mode.get(view, at), umask, 0)
   replyEntry(connection, ino)
   return EntryOut.SIZE + encodeOpen(connection, PAYLOAD + EntryOut.SIZE, ino)
 }
@@ -182,7 +193,22 @@ export function fallocate(connection: Connection, request: Request): number | Pr
   const { view, at } = request
   const offset = FallocateIn.offset.get(view, at)
   const length = FallocateIn.length.get(view, at)
-  return connection.fs.fallocate(request.ino, FallocateIn.mode.get(view, at), offset, length) ?? 0
+  const { fs } = connection
+  const times = connection.writebackCache ? keptTimes(connection, request.ino) : undefined
+  const wait = fs.fallocate(request.ino, FallocateIn.mode.get(view, at), offset, length)
+  if (times === undefined) return wait ?? 0
+  return restoreTimes(fs, request.ino, times, wait)
+}
+
+async function restoreTimes(
+  fs: FileSystem,
+  ino: number,
+  times: AttributeChange,
+  done: void | Promise<void>,
+): Promise<void> {
+  await done
+  for (let wait = fs.ready(); wait !== undefined; wait = fs.ready()) await wait
+  await fs.setattr(ino, times)
 }
 
 export function lseek(connection: Connection, request: Request): number {

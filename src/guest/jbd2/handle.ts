@@ -42,6 +42,11 @@ export class Handle {
     return !this.#owner.undo.empty
   }
 
+  /** Whether the block is part of this handle's transaction. */
+  has(head: BufferHead): boolean {
+    return this.#transaction.blocks.has(head)
+  }
+
   /**
    * Before the block is changed: joins it to the transaction, gives it a shadow and keeps what {@link revert} needs.
    * Read the head's view, bytes and `at` anew afterwards. Cheap when repeated.

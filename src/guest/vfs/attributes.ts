@@ -37,7 +37,8 @@ export interface Attributes {
   atime: Timespec
   mtime: Timespec
   ctime: Timespec
-  btime: Timespec
+  /** Undefined when the inode has no room for it. */
+  btime: Timespec | undefined
 }
 
 /** What setattr changes; absent fields stay. */
@@ -59,6 +60,8 @@ export interface AttributeChange {
 export interface Owner {
   uid: number
   gid: number
+  /** Permission bits that are not given, unless the directory's default ACL decides; 0 when absent. */
+  umask?: number
 }
 
 /** statfs(2). Blocks are of `blockSize` bytes. */

@@ -37,6 +37,8 @@ export interface FileSystem {
   readonly blockSize: number
   /** Whether the data of regular files may be mapped directly (DAX): the block size equals the page. */
   readonly canDax: boolean
+  /** Nanoseconds that a time stamp is a multiple of: 1 or, where inodes keep whole seconds, 10^9. Absent: 1. */
+  readonly timeGranularity?: number
 
   /**
    * Undefined when a changing operation may start now; else a promise to wait for before asking again.
@@ -79,6 +81,15 @@ export interface FileSystem {
   fallocate(ino: number, mode: number, offset: number, length: number): void | Promise<void>
   /** SEEK_DATA / SEEK_HOLE: the offset found; ENXIO past the end. */
   seek(ino: number, offset: number, what: 'data' | 'hole'): number
+
+  /** The value of an extended attribute, a view that lives until the next operation; undefined when there is none. */
+  getxattr(ino: number, name: Uint8Array): Uint8Array | undefined
+  /** `flags`: XATTR_*. Names carry their prefix (`user.`), POSIX ACLs the form of posix-acl.ts and change the mode. */
+  setxattr(ino: number, name: Uint8Array, value: Uint8Array, flags: number): void
+  /** The names that the caller may see, each ended by a NUL. */
+  listxattr(ino: number): Uint8Array
+  /** ENODATA when there is none. */
+  removexattr(ino: number, name: Uint8Array): void
 
   /** Undefined when nothing was dirty. */
   fsync(ino: number, dataOnly: boolean): Promise<void> | undefined

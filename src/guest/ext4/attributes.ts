@@ -1,0 +1,69 @@
+import type { Handle } from '../jbd2/handle.js'
+import {
+  type AttributeChange,
+  type Attributes,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFMT,
+  S_ISGID,
+  S_ISUID,
+} from '../vfs/attributes.js'
+import { followMode } from './acl.js'
+import { dropCapability } from './capability.js'
+import type { Inode } from './inode.js'
+import { RawInode } from './raw-inode.js'
+import { touchChanged } from './timestamps.js'
+
+export function attributesOf(inode: Inode): Attributes {
+  const mode = inode.mode
+  return {
+    ino: inode.ino,
+    generation: inode.generation,
+    mode,
+    nlink: inode.linksCount,
+    uid: inode.uid,
+    gid: inode.gid,
+    rdev: deviceOf(inode, mode & S_IFMT),
+    size: inode.size,
+    blocks: inode.blocks,
+    blockSize: inode.volume.blockSize,
+    atime: inode.time('atime'),
+    mtime: inode.time('mtime'),
+    ctime: inode.time('ctime'),
+    btime: inode.crtime,
+  }
+}
+
+/** The device number in i_block: the old 16-bit form in the first word, or else the new 32-bit form in the second. */
+function deviceOf(inode: Inode, type: number): number {
+  if (type !== S_IFCHR && type !== S_IFBLK) return 0
+  const head = inode.head
+  const at = head.at + inode.offset + RawInode.i_block.offset
+  return head.view.getUint32(at, true) || head.view.getUint32(at + 4, true)
+}
+
+/** Everything but the size. */
+export function changeAttributes(handle: Handle, inode: Inode, change: AttributeChange): void {
+  inode.modify(handle)
+  const mode = inode.mode
+  if (change.mode !== undefined) inode.mode = (mode & S_IFMT) | (change.mode & 0o7777)
+  if (change.uid !== undefined) inode.uid = change.uid
+  if (change.gid !== undefined) inode.gid = change.gid
+  if (change.killPrivileges) inode.mode = withoutPrivileges(inode.mode)
+  if (change.mode !== undefined) followMode(handle, inode)
+  if (change.uid !== undefined || change.gid !== undefined || change.size !== undefined || change.killPrivileges) {
+    if (!inode.isDirectory) dropCapability(handle, inode)
+  }
+  const now = inode.volume.now()
+  if (change.atime !== undefined) inode.setTime('atime', change.atime === 'now' ? now : change.atime)
+  if (change.mtime !== undefined) inode.setTime('mtime', change.mtime === 'now' ? now : change.mtime)
+  if (change.ctime !== undefined) inode.setTime('ctime', change.ctime)
+  else touchChanged(handle, inode)
+}
+
+function withoutPrivileges(mode: number): number {
+  if ((mode & S_IFMT) === S_IFDIR) return mode
+  const group = (mode & 0o010) !== 0 ? S_ISGID : 0
+  return mode & ~(S_ISUID | group)
+}

@@ -1,0 +1,306 @@
+import { clearBits, findClear, findClearRun, findSet, setBits, testBit } from '../../../lib/bitmap.js'
+import { CorruptError, FsError } from '../../../lib/errno.js'
+import type { BufferHead } from '../block/buffer-head.js'
+import type { Handle } from '../jbd2/handle.js'
+import { blockBitmap, initialiseBlockBitmap, isBlockUninit } from './block-bitmap.js'
+import { PendingBlocks } from './pending-blocks.js'
+import { SuperBlock } from './superblock.js'
+import { SystemZone } from './system-zone.js'
+import type { Volume } from './volume.js'
+
+/** A run of blocks. */
+export interface BlockRun {
+  start: number
+  count: number
+}
+
+/** What is known in memory, read from the group descriptors when first needed: after recovery, not before. */
+interface FreeSpace {
+  readonly zone: SystemZone
+  /** Free blocks of the file system, those that wait for a commit included. */
+  free: number
+  /** By group, only a hint: no free run is longer. */
+  readonly longest: Int32Array
+  /** By group, only a hint: no block before it is free. */
+  readonly firstFree: Int32Array
+}
+
+/**
+ * Takes and frees blocks. The truth is in the bitmaps and descriptors, which the journal undoes and recovers; in
+ * memory stand hints where to look, and the blocks whose freeing is not durable yet.
+ *
+ * 1. A block is free only if its bit is clear and no transaction that is not durable cleared it.
+ * 2. No block of the system zone is ever taken or freed.
+ */
+export class BlockAllocator {
+  readonly #volume: Volume
+  readonly #pending: PendingBlocks
+  #space: FreeSpace | undefined
+  /** s_free_blocks_count is behind. */
+  #unsettled = false
+
+  constructor(volume: Volume) {
+    this.#volume = volume
+    this.#pending = new PendingBlocks(volume.blockSize)
+  }
+
+  /** Free blocks, those included that may be used only after the next commit. */
+  get freeCount(): number {
+    return this.#known.free
+  }
+
+  /** Free blocks that may be used now. */
+  get allocatable(): number {
+    return this.#known.free - this.#pending.total
+  }
+
+  /** Free blocks that the present caller may use now: without the reserved ones, if those are not for him. */
+  get available(): number {
+    return this.#available(this.#volume.mayUseReserved)
+  }
+
+  /** Whether a commit would make more blocks allocatable: after ENOSPC commit, then try again. */
+  get hasPending(): boolean {
+    return this.#pending.total > 0
+  }
+
+  /**
+   * Takes one run of `least` (default 1) to `wanted` blocks: at `goal` if that is free; else one of the whole
+   * length in the goal's group, its flex group, any group; else shorter ones in that order. The last
+   * s_r_blocks_count blocks are only for the privileged (default: what the caller is). Throws ENOSPC; CorruptError for a bad bitmap.
+   */
+  allocate(
+    handle: Handle,
+    goal: number,
+    wanted: number,
+    options: { least?: number; privileged?: boolean } = {},
+  ): BlockRun {
+    const volume = this.#volume
+    const least = options.least ?? 1
+    if (!(least >= 1 && wanted >= least)) throw new RangeError(`allocate ${wanted} blocks, at least ${least}`)
+    const available = this.#available(options.privileged ?? volume.mayUseReserved)
+    if (available < least) throw noSpace(least, available)
+    const most = Math.min(wanted, available)
+    const target = goal >= volume.firstDataBlock && goal < volume.blocksCount ? goal : volume.firstDataBlock
+    const goalGroup = volume.groupOfBlock(target)
+    const offset = target - volume.firstBlockOfGroup(goalGroup)
+    const exact = this.#runAt(handle, goalGroup, offset, most)
+    if (exact >= least) return this.#take(handle, goalGroup, offset, exact)
+    for (let length = Math.min(most, volume.blocksPerGroup); ; length = Math.max(least, length >>> 1)) {
+      const run = this.#takeNear(handle, goalGroup, offset, length, most)
+      if (run !== undefined) return run
+      if (length <= least) throw noSpace(least, available)
+    }
+  }
+
+  /**
+   * Frees blocks; they are used again only after `handle`'s transaction is durable. `metadata`: they were journaled,
+   * and are revoked. Throws CorruptError for blocks that are free already, past the end, or of the system zone.
+   */
+  free(handle: Handle, start: number, count: number, options: { metadata?: boolean } = {}): void {
+    const volume = this.#volume
+    const { zone } = this.#known
+    if (!(count >= 1 && volume.isValidBlock(start) && volume.isValidBlock(start + count - 1))) {
+      throw freed(start, count, `within ${volume.firstDataBlock + 1} to ${volume.blocksCount - 1}`)
+    }
+    if (zone.overlaps(start, count)) throw freed(start, count, 'no metadata of a group')
+    for (let block = start; block < start + count; ) {
+      const group = volume.groupOfBlock(block)
+      const first = volume.firstBlockOfGroup(group)
+      const end = Math.min(start + count, first + volume.blocksInGroup(group))
+      this.#freeInGroup(handle, group, block - first, end - first)
+      block = end
+    }
+    if (options.metadata) for (let block = start; block < start + count; block++) handle.forget(block)
+  }
+
+  /** All transactions up to `tid` are durable: what they freed may be used. Those that freed anything call it. */
+  committed(tid: number): void {
+    if (this.#pending.total > 0) this.#pending.committed(tid, (group, from) => this.#widen(group, from))
+  }
+
+  /** Brings the superblock's counts of free blocks and inodes up to date: once a commit, before checksums are sealed. */
+  settleCounters(handle: Handle): void {
+    this.#volume.inodeAllocator.settleCount(handle)
+    if (!this.#unsettled) return
+    const volume = this.#volume
+    const { free } = this.#known
+    const head = volume.modifySuperblock(handle)
+    const at = head.at + volume.superblockOffset
+    SuperBlock.s_free_blocks_count_lo.set(head.view, at, free >>> 0)
+    if (volume.descSize >= 64)
+      SuperBlock.s_free_blocks_count_hi.set(head.view, at, Math.floor(free / 0x1_0000_0000))
+    this.#unsettled = false
+    handle.onRevert(() => {
+      this.#unsettled = true
+    })
+  }
+
+  /** Gives a group that never had a block bitmap its bitmap. */
+  initialiseGroup(handle: Handle, group: number): void {
+    if (isBlockUninit(this.#volume, group))
+      initialiseBlockBitmap(handle, this.#volume, this.#known.zone, group)
+  }
+
+  get #known(): FreeSpace {
+    this.#space ??= this.#read()
+    return this.#space
+  }
+
+  #read(): FreeSpace {
+    const { groups, groupCount } = this.#volume
+    const longest = new Int32Array(groupCount)
+    let free = 0
+    for (let group = 0; group < groupCount; group++) {
+      longest[group] = groups.freeBlocks(group)
+      free += longest[group]!
+    }
+    // The superblock's own count is not journaled by Linux, so after a crash it may be stale.
+    this.#unsettled = free !== this.#superblockCount()
+    return { zone: new SystemZone(this.#volume), free, longest, firstFree: new Int32Array(groupCount) }
+  }
+
+  #superblockCount(): number {
+    const { superblock, superblockOffset, descSize } = this.#volume
+    const at = superblock.at + superblockOffset
+    const low = SuperBlock.s_free_blocks_count_lo.get(superblock.view, at)
+    if (descSize < 64) return low
+    return low + SuperBlock.s_free_blocks_count_hi.get(superblock.view, at) * 0x1_0000_0000
+  }
+
+  #available(privileged: boolean): number {
+    if (privileged) return this.allocatable
+    const { superblock, superblockOffset, descSize } = this.#volume
+    const at = superblock.at + superblockOffset
+    const low = SuperBlock.s_r_blocks_count_lo.get(superblock.view, at)
+    const high = descSize >= 64 ? SuperBlock.s_r_blocks_count_hi.get(superblock.view, at) : 0
+    return this.allocatable - low - high * 0x1_0000_0000
+  }
+
+  #bitmap(handle: Handle, group: number): BufferHead {
+    const { zone } = this.#known
+    return isBlockUninit(this.#volume, group)
+      ? initialiseBlockBitmap(handle, this.#volume, zone, group)
+      : blockBitmap(this.#volume, zone, group)
+  }
+
+  /** Length of the free run that begins exactly at `offset` of the group, `most` at most. */
+  #runAt(handle: Handle, group: number, offset: number, most: number): number {
+    if (this.#known.longest[group] === 0) return 0
+    const head = this.#bitmap(handle, group)
+    const busy = this.#pending.bitmap(group)
+    const bytes = busy ?? head.bytes
+    const at = busy === undefined ? head.at : 0
+    if (testBit(bytes, at, offset)) return 0
+    const end = Math.min(offset + most, this.#volume.blocksInGroup(group))
+    return findSet(bytes, at, offset, end) - offset
+  }
+
+  /** A run of `length` to `most` blocks: in the goal's group, the others of its flex group, then all others. */
+  #takeNear(
+    handle: Handle,
+    goalGroup: number,
+    offset: number,
+    length: number,
+    most: number,
+  ): BlockRun | undefined {
+    const { groupCount, groupsPerFlex } = this.#volume
+    const { longest } = this.#known
+    const run = this.#takeIn(handle, goalGroup, offset, length, most)
+    if (run !== undefined) return run
+    const flexStart = goalGroup - (goalGroup % groupsPerFlex)
+    const flexSize = Math.min(groupsPerFlex, groupCount - flexStart)
+    for (let step = 1; step < groupCount; step++) {
+      const group =
+        step < flexSize
+          ? flexStart + ((goalGroup - flexStart + step) % flexSize)
+          : (flexStart + step) % groupCount
+      if (longest[group]! < length) continue
+      const elsewhere = this.#takeIn(handle, group, 0, length, most)
+      if (elsewhere !== undefined) return elsewhere
+    }
+    return undefined
+  }
+
+  #takeIn(handle: Handle, group: number, offset: number, length: number, most: number): BlockRun | undefined {
+    const { longest, firstFree } = this.#known
+    if (longest[group]! < length) return undefined
+    const head = this.#bitmap(handle, group)
+    const busy = this.#pending.bitmap(group)
+    const bytes = busy ?? head.bytes
+    const at = busy === undefined ? head.at : 0
+    const size = this.#volume.blocksInGroup(group)
+    const first = findClear(bytes, at, firstFree[group]!, size)
+    firstFree[group] = first
+    let start = -1
+    let end = 0
+    if (offset > first) {
+      start = findClearRun(bytes, at, offset, size, length)
+      if (start >= 0) end = findSet(bytes, at, start, Math.min(start + most, size))
+    }
+    if (end - start < length || start < 0) {
+      start = findClearRun(bytes, at, first, size, length)
+      end = start < 0 ? start : findSet(bytes, at, start, Math.min(start + most, size))
+    }
+    if (end - start >= length) return this.#take(handle, group, start, end - start)
+    longest[group] = end - start
+    return undefined
+  }
+
+  #take(handle: Handle, group: number, offset: number, count: number): BlockRun {
+    const { groups, checksums } = this.#volume
+    const known = this.#known
+    const head = this.#bitmap(handle, group)
+    handle.getWriteAccess(head)
+    setBits(head.bytes, head.at, offset, offset + count)
+    checksums.blockBitmap(group)
+    groups.setFreeBlocks(handle, group, groups.freeBlocks(group) - count)
+    this.#pending.taken(group, offset, offset + count)
+    known.free -= count
+    if (known.firstFree[group] === offset) known.firstFree[group] = offset + count
+    this.#unsettled = true
+    handle.onRevert(() => {
+      this.#pending.restored(group, offset, offset + count)
+      known.free += count
+      this.#widen(group, offset)
+    })
+    return { start: this.#volume.firstBlockOfGroup(group) + offset, count }
+  }
+
+  #freeInGroup(handle: Handle, group: number, from: number, to: number): void {
+    const { groups, checksums } = this.#volume
+    const known = this.#known
+    const first = this.#volume.firstBlockOfGroup(group)
+    if (isBlockUninit(this.#volume, group)) throw freed(first + from, to - from, 'in use')
+    const head = blockBitmap(this.#volume, known.zone, group)
+    const clear = findClear(head.bytes, head.at, from, to)
+    if (clear !== to) throw freed(first + clear, 1, 'in use')
+    const { tid } = handle
+    if (this.#pending.add(tid, { group, from, to }, head)) handle.onCommit(() => this.committed(tid))
+    handle.onRevert(() => {
+      this.#pending.cancel(tid)
+      known.free -= to - from
+    })
+    handle.getWriteAccess(head)
+    clearBits(head.bytes, head.at, from, to)
+    checksums.blockBitmap(group)
+    groups.setFreeBlocks(handle, group, groups.freeBlocks(group) + to - from)
+    known.free += to - from
+    this.#unsettled = true
+  }
+
+  /** More of the group than the hints say may be free, from `offset` on. */
+  #widen(group: number, offset: number): void {
+    const { longest, firstFree } = this.#known
+    longest[group] = this.#volume.groups.freeBlocks(group)
+    if (offset < firstFree[group]!) firstFree[group] = offset
+  }
+}
+
+function noSpace(least: number, available: number): FsError {
+  return new FsError('ENOSPC', `no free run of ${least} blocks, ${available} are available`)
+}
+
+function freed(start: number, count: number, expected: string): CorruptError {
+  return new CorruptError({ structure: 'freed blocks', field: 'range', found: `${start}+${count}`, expected })
+}

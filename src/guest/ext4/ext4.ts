@@ -1,0 +1,406 @@
+import createDebug from 'debug'
+import { CorruptError, FsError } from '../../../lib/errno.js'
+import type { BlockDevice } from '../block/block-device.js'
+import type { Handle } from '../jbd2/handle.js'
+import type { Journal } from '../jbd2/journal.js'
+import type { JournalCounters } from '../jbd2/journal-log.js'
+import { tidGeq } from '../jbd2/tid.js'
+import type { AttributeChange, Attributes, Owner, StatFs } from '../vfs/attributes.js'
+import type { DataRun, EntrySink, FileSystem } from '../vfs/file-system.js'
+import { attributesOf, changeAttributes } from './attributes.js'
+import { dropCapability, hasCapability } from './capability.js'
+import { continueEvict, evict } from './evict.js'
+import { fallocate } from './fallocate.js'
+import { readFile, seekFile, writeFile } from './file.js'
+import type { Inode } from './inode.js'
+import {
+  type ErrorsBehaviour,
+  type Mounted,
+  type MountOptions,
+  type MountReport,
+  markUnmounted,
+  mountVolume,
+} from './mount.js'
+import * as namei from './namei.js'
+import { APPEND_FL, DAX_FL, GOOD_OLD_INODE_SIZE, IMMUTABLE_FL } from './raw-inode.js'
+import { readdir } from './readdir.js'
+import { overheadBlocks, statfs } from './statfs.js'
+import { ROOT_INO, SuperBlock } from './superblock.js'
+import { recordError } from './superblock-write.js'
+import { readlink } from './symlink.js'
+import { continueTruncate, truncate } from './truncate.js'
+import type { Volume } from './volume.js'
+import { getAttribute, listAttributes, removeAttribute, setAttribute } from './xattr-handler.js'
+
+const log = createDebug('fakedax:ext4')
+
+/** Metadata blocks that one operation may touch: two directories that split to the root, inodes, bitmaps. */
+const OPERATION_CREDITS = 96
+/** With fewer blocks at hand, freed ones are waited for before an operation begins. */
+const SCARCE_BLOCKS = 2048
+
+/** A mounted ext4 file system. The algorithms are elsewhere; here operations become transactions. */
+export class Ext4 implements FileSystem {
+  readonly root = ROOT_INO
+  readonly blockSize: number
+  readonly canDax: boolean
+  readonly report: MountReport
+  /** Called when `errors=panic` and an inconsistency was found. */
+  onPanic: ((error: Error) => void) | undefined
+  readonly #volume: Volume
+  readonly #journal: Journal | undefined
+  readonly #errors: ErrorsBehaviour
+  readonly #barrier: boolean
+  readonly #overhead: number
+  readonly #evictions = new Set<Promise<void>>()
+
+  /** Recovers the journal if need be and mounts. Throws UnsupportedError, CorruptError or FsError. */
+  static async mount(device: BlockDevice, options: MountOptions): Promise<Ext4> {
+    return new Ext4(await mountVolume(device, options))
+  }
+
+  private constructor({ volume, journal, errors, barrier, report }: Mounted) {
+    this.#volume = volume
+    this.#journal = journal
+    this.#errors = errors
+    this.#barrier = barrier
+    this.#overhead = overheadBlocks(volume)
+    this.report = report
+    this.blockSize = volume.blockSize
+    this.canDax = volume.blockSize === 4096
+    if (journal === undefined) return
+    journal.onAbort = (error) => log('journal aborted, the file system is read-only now: %s', error.message)
+  }
+
+  /** Inodes of 128 bytes have no room for the fraction of a second. */
+  get timeGranularity(): number {
+    return this.#volume.inodeSize > GOOD_OLD_INODE_SIZE ? 1 : 1_000_000_000
+  }
+
+  get readOnly(): boolean {
+    return this.#journal === undefined || this.#journal.aborted !== undefined
+  }
+
+  /** The journal's counters; undefined when mounted read-only. */
+  get journalCounters(): Readonly<JournalCounters> | undefined {
+    return this.#journal?.counters
+  }
+
+  /** Why the file system became read-only, when it did. */
+  get failure(): FsError | undefined {
+    return this.#journal?.aborted
+  }
+
+  ready(): Promise<void> | undefined {
+    const journal = this.#writable()
+    this.#volume.cache.trim()
+    this.#volume.inodeCache.trim()
+    const { blockAllocator } = this.#volume
+    if (blockAllocator.hasPending && blockAllocator.available < SCARCE_BLOCKS) return journal.commit()
+    return journal.ready(Math.min(OPERATION_CREDITS, journal.maxCredits))
+  }
+
+  setCaller(uid: number, gid: number): void {
+    this.#volume.caller.uid = uid
+    this.#volume.caller.gid = gid
+  }
+
+  statfs(): StatFs {
+    return statfs(this.#volume, this.#overhead)
+  }
+
+  lookup(dir: number, name: Uint8Array): number | undefined {
+    this.#volume.inodeCache.trim()
+    return this.#read(() => {
+      const ino = namei.lookup(this.#volume, this.#inode(dir), name)
+      if (ino === undefined) return undefined
+      const inode = this.#inode(ino)
+      if (inode.linksCount === 0 && inode.users === 0)
+        inode.corrupt('i_links_count', 0, 'at least 1, as an entry names it')
+      return ino
+    })
+  }
+
+  getattr(ino: number): Attributes {
+    return this.#read(() => attributesOf(this.#inode(ino)))
+  }
+
+  setattr(ino: number, change: AttributeChange): void | Promise<void> {
+    const inode = this.#inode(ino)
+    this.#refuseImmutable(inode, change.size !== undefined)
+    if (change.size !== undefined) {
+      if (inode.isDirectory) throw new FsError('EISDIR', `inode ${ino}`)
+      if (!inode.isRegular) throw new FsError('EINVAL', `inode ${ino}`)
+    }
+    const done = this.#change((handle) => {
+      const truncated = change.size === undefined || truncate(handle, inode, change.size)
+      changeAttributes(handle, inode, change)
+      return truncated
+    })
+    if (!done) return continueTruncate(this.#writable(), inode)
+  }
+
+  readlink(ino: number): Uint8Array {
+    return this.#read(() => readlink(this.#inode(ino)))
+  }
+
+  mknod(dir: number, name: Uint8Array, mode: number, rdev: number, owner: Owner): number {
+    return this.#change(
+      (handle) => namei.mknod(this.#volume, handle, this.#inode(dir), name, mode, rdev, owner).ino,
+    )
+  }
+
+  mkdir(dir: number, name: Uint8Array, mode: number, owner: Owner): number {
+    return this.#change(
+      (handle) => namei.mkdir(this.#volume, handle, this.#inode(dir), name, mode, owner).ino,
+    )
+  }
+
+  symlink(dir: number, name: Uint8Array, target: Uint8Array, owner: Owner): number {
+    return this.#change(
+      (handle) => namei.symlink(this.#volume, handle, this.#inode(dir), name, target, owner).ino,
+    )
+  }
+
+  link(ino: number, dir: number, name: Uint8Array): void {
+    this.#change((handle) => namei.link(this.#volume, handle, this.#inode(ino), this.#inode(dir), name))
+  }
+
+  unlink(dir: number, name: Uint8Array): void {
+    const gone = this.#change((handle) => namei.unlink(this.#volume, handle, this.#inode(dir), name))
+    this.#evictIfUnused(gone)
+  }
+
+  rmdir(dir: number, name: Uint8Array): void {
+    const gone = this.#change((handle) => namei.rmdir(this.#volume, handle, this.#inode(dir), name))
+    this.#evictIfUnused(gone)
+  }
+
+  rename(dir: number, name: Uint8Array, newDir: number, newName: Uint8Array, flags: number): void {
+    const replaced = this.#change((handle) =>
+      namei.rename(this.#volume, handle, this.#inode(dir), name, this.#inode(newDir), newName, flags),
+    )
+    if (replaced !== undefined) this.#evictIfUnused(replaced)
+  }
+
+  readdir(dir: number, cookie: bigint, sink: EntrySink): void {
+    this.#read(() => readdir(this.#volume, this.#inode(dir), cookie, sink))
+  }
+
+  read(ino: number, offset: number, length: number): DataRun[] {
+    return this.#read(() => readFile(this.#inode(ino), offset, length))
+  }
+
+  write(
+    ino: number,
+    offset: number,
+    source: Uint8Array,
+    from: number,
+    to: number,
+    keepTimes: boolean,
+  ): number {
+    const inode = this.#inode(ino)
+    this.#refuseImmutable(inode, false)
+    if (hasCapability(inode)) this.#change((handle) => dropCapability(handle, inode))
+    try {
+      return writeFile(this.#writable(), inode, { offset, source, from, to, keepTimes })
+    } catch (error) {
+      throw this.#noted(error)
+    }
+  }
+
+  fallocate(ino: number, mode: number, offset: number, length: number): void | Promise<void> {
+    const inode = this.#inode(ino)
+    this.#refuseImmutable(inode, false)
+    if (hasCapability(inode)) this.#change((handle) => dropCapability(handle, inode))
+    try {
+      return fallocate(this.#writable(), inode, mode, offset, length)
+    } catch (error) {
+      throw this.#noted(error)
+    }
+  }
+
+  seek(ino: number, offset: number, what: 'data' | 'hole'): number {
+    return this.#read(() => seekFile(this.#inode(ino), offset, what))
+  }
+
+  getxattr(ino: number, name: Uint8Array): Uint8Array | undefined {
+    return this.#read(() => getAttribute(this.#inode(ino), name))
+  }
+
+  setxattr(ino: number, name: Uint8Array, value: Uint8Array, flags: number): void {
+    const inode = this.#inode(ino)
+    this.#refuseImmutable(inode, true)
+    this.#change((handle) => setAttribute(handle, inode, name, value, flags))
+  }
+
+  listxattr(ino: number): Uint8Array {
+    return this.#read(() => listAttributes(this.#inode(ino), this.#volume.caller.uid === 0))
+  }
+
+  removexattr(ino: number, name: Uint8Array): void {
+    const inode = this.#inode(ino)
+    this.#refuseImmutable(inode, true)
+    this.#change((handle) => removeAttribute(handle, inode, name))
+  }
+
+  /**
+   * One FLUSH when only data was overwritten, a commit (two) when metadata changed, nothing when all is durable.
+   * Once the journal is aborted it fails for ever.
+   */
+  fsync(ino: number, dataOnly: boolean): Promise<void> | undefined {
+    const journal = this.#journal
+    if (journal === undefined) return undefined
+    if (journal.aborted !== undefined)
+      throw new FsError('EIO', 'the journal is aborted', { cause: journal.aborted })
+    const inode = this.#inode(ino)
+    const tid = dataOnly ? inode.datasyncTid : inode.syncTid
+    if (tid !== 0 && !tidGeq(journal.committedTid, tid)) return this.#commitAndFlush(journal, inode, tid)
+    return this.#flushIfDirty(inode)
+  }
+
+  syncfs(): Promise<void> | undefined {
+    const journal = this.#journal
+    if (journal === undefined) return undefined
+    if (journal.aborted !== undefined)
+      throw new FsError('EIO', 'the journal is aborted', { cause: journal.aborted })
+    return this.#syncAll(journal)
+  }
+
+  /** Whether the inode asks for DAX under `dax=inode`: EXT4_DAX_FL. */
+  isDax(ino: number): boolean {
+    return (this.#inode(ino).flags & DAX_FL) !== 0
+  }
+
+  retain(ino: number): void {
+    this.#inode(ino).users++
+  }
+
+  release(ino: number, count: number): void {
+    const inode = this.#volume.inodeCache.peek(ino)
+    if (inode === undefined) return
+    inode.users = Math.max(0, inode.users - count)
+    this.#evictIfUnused(inode)
+  }
+
+  get deadline(): number | undefined {
+    return this.#journal?.deadline
+  }
+
+  tick(now: number): void {
+    this.#journal?.tick(now)
+  }
+
+  /** Rejects with EIO when the journal is aborted: what was not committed is lost then, the image is left to recovery. */
+  async unmount(): Promise<void> {
+    const journal = this.#journal
+    if (journal === undefined) return
+    while (this.#evictions.size > 0) await Promise.all(this.#evictions)
+    await journal.close()
+    await markUnmounted(this.#volume)
+  }
+
+  #inode(ino: number): Inode {
+    return this.#volume.inodeCache.get(ino)
+  }
+
+  #writable(): Journal {
+    const journal = this.#journal
+    if (journal === undefined || journal.aborted !== undefined)
+      throw new FsError('EROFS', 'the file system is read-only')
+    return journal
+  }
+
+  /** Linux's rule for i_flags: an immutable inode cannot change at all, an append-only one cannot be cut. */
+  #refuseImmutable(inode: Inode, cuts: boolean): void {
+    const { flags } = inode
+    if ((flags & IMMUTABLE_FL) !== 0 || (cuts && (flags & APPEND_FL) !== 0))
+      throw new FsError('EPERM', `inode ${inode.ino}`)
+  }
+
+  #read<T>(operation: () => T): T {
+    try {
+      return operation()
+    } catch (error) {
+      throw this.#noted(error)
+    }
+  }
+
+  /** Runs an operation as part of the running transaction; when it fails, nothing of it remains. */
+  #change<T>(operation: (handle: Handle) => T): T {
+    const handle = this.#writable().start()
+    try {
+      const result = operation(handle)
+      handle.stop()
+      return result
+    } catch (error) {
+      handle.revert()
+      throw this.#noted(error)
+    }
+  }
+
+  /** An inconsistency of the medium is recorded in the superblock and acted on as `errors=` says. */
+  #noted(error: unknown): unknown {
+    if (!(error instanceof CorruptError)) return error
+    log('%s', error.message)
+    const journal = this.#journal
+    if (journal === undefined || journal.aborted !== undefined) return error
+    recordError(this.#volume, journal, error)
+    if (this.#errors === 'continue') return error
+    journal.abort(error)
+    if (this.#errors === 'panic') this.onPanic?.(error)
+    return error
+  }
+
+  #evictIfUnused(inode: Inode): void {
+    if (inode.users > 0 || inode.linksCount > 0) return
+    const journal = this.#journal
+    if (journal === undefined || journal.aborted !== undefined) return
+    const wait = journal.ready(Math.min(OPERATION_CREDITS, journal.maxCredits))
+    if (wait === undefined && this.#change((handle) => evict(handle, inode))) return
+    // A failure while waiting is met again, and told, below.
+    wait?.catch(() => {})
+    const work = continueEvict(journal, inode)
+      .catch((error) => log('inode %d stays on the orphan list: %s', inode.ino, error))
+      .finally(() => this.#evictions.delete(work))
+    this.#evictions.add(work)
+  }
+
+  async #commitAndFlush(journal: Journal, inode: Inode, tid: number): Promise<void> {
+    await journal.waitForCommit(tid)
+    await this.#flushIfDirty(inode)
+  }
+
+  #flushIfDirty(inode: Inode): Promise<void> | undefined {
+    const { device } = this.#volume
+    return this.#barrier && inode.dataSequence > device.flushedSequence ? this.#flush() : undefined
+  }
+
+  async #syncAll(journal: Journal): Promise<void> {
+    const { device } = this.#volume
+    const stored = device.storeSequence
+    await journal.commit()
+    if (this.#barrier && stored > device.flushedSequence) await this.#flush()
+  }
+
+  /** A failed FLUSH leaves unknown what is durable: from then on the journal cannot be trusted. */
+  async #flush(): Promise<void> {
+    try {
+      await this.#volume.device.flush()
+    } catch (error) {
+      this.#journal?.abort(error)
+      throw error
+    }
+  }
+
+  /** Bytes of the superblock that identify the file system. */
+  get identity(): { uuid: Uint8Array; label: string } {
+    const head = this.#volume.superblock
+    const label = SuperBlock.s_volume_name.get(head.view, head.at + this.#volume.superblockOffset)
+    const end = label.indexOf(0)
+    return {
+      uuid: this.#volume.uuid,
+      label: new TextDecoder().decode(end < 0 ? label : label.subarray(0, end)),
+    }
+  }
+}

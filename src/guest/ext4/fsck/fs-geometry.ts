@@ -1,0 +1,158 @@
+import { uuidSeed } from '../checksum.js'
+import { COMPAT, INCOMPAT, RO_COMPAT } from '../features.js'
+import { GOOD_OLD_INODE_SIZE } from '../raw-inode.js'
+import { SuperBlock } from '../superblock.js'
+
+/** What the superblock says of the file system's shape. */
+export interface FsGeometry {
+  readonly compat: number
+  readonly incompat: number
+  readonly roCompat: number
+  readonly blockSize: number
+  readonly blocksCount: number
+  readonly firstDataBlock: number
+  readonly blocksPerGroup: number
+  readonly groupCount: number
+  readonly descSize: number
+  readonly descBlocks: number
+  readonly reservedGdtBlocks: number
+  readonly inodesCount: number
+  readonly inodesPerGroup: number
+  readonly inodeSize: number
+  readonly firstIno: number
+  readonly inodeTableBlocks: number
+  readonly hasMetadataCsum: boolean
+  /** Descriptors have checksums, and their UNINIT flags and bg_itable_unused count. */
+  readonly hasGroupCsum: boolean
+  readonly checksumSeed: number
+  readonly uuid: Uint8Array
+  /** With sparse_super2: the only two groups that have backups. */
+  readonly backupGroups: readonly [number, number] | undefined
+}
+
+/** A field that cannot be. */
+export interface BadField {
+  readonly field: string
+  readonly found: number
+  readonly expected: string
+}
+
+/** Reads the geometry at `at`; a {@link BadField} when it contradicts itself or the device of `deviceBytes`. */
+export function readGeometry(view: DataView, at: number, deviceBytes: number): FsGeometry | BadField {
+  const compat = SuperBlock.s_feature_compat.get(view, at)
+  const incompat = SuperBlock.s_feature_incompat.get(view, at)
+  const roCompat = SuperBlock.s_feature_ro_compat.get(view, at)
+  const is64 = (incompat & INCOMPAT['64bit']) !== 0
+  const logBlockSize = SuperBlock.s_log_block_size.get(view, at)
+  if (logBlockSize > 2) return { field: 's_log_block_size', found: logBlockSize, expected: '0 to 2' }
+  const blockSize = 1024 << logBlockSize
+  const blocksCount =
+    SuperBlock.s_blocks_count_lo.get(view, at) +
+    (is64 ? SuperBlock.s_blocks_count_hi.get(view, at) * 0x1_0000_0000 : 0)
+  const firstDataBlock = SuperBlock.s_first_data_block.get(view, at)
+  const blocksPerGroup = SuperBlock.s_blocks_per_group.get(view, at)
+  const inodesPerGroup = SuperBlock.s_inodes_per_group.get(view, at)
+  const dynamic = SuperBlock.s_rev_level.get(view, at) > 0
+  const inodeSize = dynamic ? SuperBlock.s_inode_size.get(view, at) : GOOD_OLD_INODE_SIZE
+  const descSize = is64 ? SuperBlock.s_desc_size.get(view, at) : 32
+  const groupCount = Math.ceil((blocksCount - firstDataBlock) / blocksPerGroup)
+  const inodesCount = SuperBlock.s_inodes_count.get(view, at)
+  const most = Math.min(Math.floor(deviceBytes / blockSize), 0xffffffff)
+  const rules: [string, number, boolean, string][] = [
+    [
+      's_first_data_block',
+      firstDataBlock,
+      firstDataBlock === (blockSize === 1024 ? 1 : 0),
+      '1 with blocks of 1 KiB, else 0',
+    ],
+    ['s_blocks_count', blocksCount, blocksCount > firstDataBlock && blocksCount <= most, `at most ${most}`],
+    [
+      's_blocks_per_group',
+      blocksPerGroup,
+      isOctets(blocksPerGroup, blockSize),
+      `a multiple of 8 to ${blockSize * 8}`,
+    ],
+    [
+      's_inodes_per_group',
+      inodesPerGroup,
+      isOctets(inodesPerGroup, blockSize),
+      `a multiple of 8 to ${blockSize * 8}`,
+    ],
+    [
+      's_inode_size',
+      inodeSize,
+      isPower(inodeSize, GOOD_OLD_INODE_SIZE, blockSize),
+      'a power of two from 128 on',
+    ],
+    ['s_desc_size', descSize, isPower(descSize, is64 ? 64 : 32, blockSize), 'a power of two from 32 on'],
+    [
+      's_inodes_count',
+      inodesCount,
+      inodesCount === groupCount * inodesPerGroup,
+      `${groupCount * inodesPerGroup}`,
+    ],
+  ]
+  for (const [field, found, good, expected] of rules) {
+    if (!good) return { field, found, expected }
+  }
+  const uuid = SuperBlock.s_uuid.get(view, at)
+  const hasMetadataCsum = (roCompat & RO_COMPAT.metadata_csum) !== 0
+  const hasSeed = (incompat & INCOMPAT.metadata_csum_seed) !== 0
+  const backups = at + SuperBlock.s_backup_bgs.offset
+  return {
+    compat,
+    incompat,
+    roCompat,
+    blockSize,
+    blocksCount,
+    firstDataBlock,
+    blocksPerGroup,
+    groupCount,
+    descSize,
+    descBlocks: Math.ceil(groupCount / (blockSize / descSize)),
+    reservedGdtBlocks: SuperBlock.s_reserved_gdt_blocks.get(view, at),
+    inodesCount,
+    inodesPerGroup,
+    inodeSize,
+    firstIno: dynamic ? SuperBlock.s_first_ino.get(view, at) : 11,
+    inodeTableBlocks: Math.ceil((inodesPerGroup * inodeSize) / blockSize),
+    hasMetadataCsum,
+    hasGroupCsum: hasMetadataCsum || (roCompat & RO_COMPAT.uninit_bg) !== 0,
+    checksumSeed: hasSeed ? SuperBlock.s_checksum_seed.get(view, at) : hasMetadataCsum ? uuidSeed(uuid) : 0,
+    uuid,
+    backupGroups:
+      (compat & COMPAT.sparse_super2) !== 0
+        ? [view.getUint32(backups, true), view.getUint32(backups + 4, true)]
+        : undefined,
+  }
+}
+
+/** Whether `group` holds a superblock and descriptors. Kernel docs: ext4, "Layout". */
+export function hasSuperblock(geometry: FsGeometry, group: number): boolean {
+  if (group === 0) return true
+  if (geometry.backupGroups !== undefined) return geometry.backupGroups.includes(group)
+  if (group === 1 || (geometry.roCompat & RO_COMPAT.sparse_super) === 0) return true
+  return isPowerOf(group, 3) || isPowerOf(group, 5) || isPowerOf(group, 7)
+}
+
+export function firstBlockOfGroup(geometry: FsGeometry, group: number): number {
+  return geometry.firstDataBlock + group * geometry.blocksPerGroup
+}
+
+export function blocksInGroup(geometry: FsGeometry, group: number): number {
+  return Math.min(geometry.blocksPerGroup, geometry.blocksCount - firstBlockOfGroup(geometry, group))
+}
+
+function isPowerOf(value: number, base: number): boolean {
+  let power = base
+  while (power < value) power *= base
+  return power === value
+}
+
+function isOctets(count: number, blockSize: number): boolean {
+  return count >= 8 && count % 8 === 0 && count <= blockSize * 8
+}
+
+function isPower(value: number, least: number, most: number): boolean {
+  return value >= least && value <= most && (value & (value - 1)) === 0
+}

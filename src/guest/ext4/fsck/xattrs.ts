@@ -1,0 +1,152 @@
+import { layout, le16, le32, u8 } from '../../../../lib/layout.js'
+import { xattrBlockChecksum } from '../checksum.js'
+import { XATTR_MAGIC, XattrHeader } from '../xattr-block.js'
+import type { FsckContext } from './context.js'
+
+/** struct ext4_xattr_entry without its name. Kernel docs: ext4, "Extended Attributes". Little-endian. */
+const Entry = layout('ext4_xattr_entry', 16, {
+  e_name_len: u8(0x0),
+  e_name_index: u8(0x1),
+  e_value_offs: le16(0x2),
+  e_value_inum: le32(0x4),
+  e_value_size: le32(0x8),
+  e_hash: le32(0xc),
+})
+
+/** The attributes of one inode or block: entries from `at`, values at `base` plus their offsets, all before `end`. */
+interface Attributes {
+  readonly view: DataView
+  readonly at: number
+  readonly base: number
+  readonly end: number
+  /** An e_hash of 0 means none. */
+  readonly mayBeUnhashed: boolean
+}
+
+/** Attributes behind the fields of the inode at `at`, from `from` on. */
+export function checkInodeXattrs(
+  ctx: FsckContext,
+  view: DataView,
+  at: number,
+  from: number,
+  ino: number,
+): void {
+  const end = at + ctx.geometry.inodeSize
+  if (from + 4 > end || view.getUint32(from, true) !== XATTR_MAGIC) return
+  const fault = attributesFault({ view, at: from + 4, base: from + 4, end, mayBeUnhashed: true })
+  if (fault !== undefined) ctx.error('bad-xattr', Entry.NAME, fault, { ino })
+}
+
+/** The attribute block of `ino`, claimed and checked with its first user; each user is counted. */
+export function checkXattrBlock(ctx: FsckContext, block: number, ino: number): void {
+  const { geometry, medium } = ctx
+  const place = { ino, block }
+  if (!ctx.isFileBlock(block)) {
+    ctx.error('bad-block-number', 'ext4_inode', `i_file_acl ${block} is outside of the file system`, { ino })
+    return
+  }
+  const users = ctx.xattrUsers.get(block)
+  ctx.xattrUsers.set(block, (users ?? 0) + 1)
+  if (users !== undefined) return
+  if (ctx.claims.claim(block, 1) >= 0) {
+    ctx.error(
+      'multiply-claimed',
+      'ext4_xattr_header',
+      `block ${block} is in use by metadata or another file`,
+      place,
+    )
+    return
+  }
+  medium.open(block)
+  const { view, bytes, at } = medium
+  if (XattrHeader.h_magic.get(view, at) !== XATTR_MAGIC || XattrHeader.h_blocks.get(view, at) !== 1) {
+    ctx.error('bad-xattr', 'ext4_xattr_header', 'h_magic or h_blocks is wrong', place)
+    return
+  }
+  if (geometry.hasMetadataCsum) {
+    const expected = xattrBlockChecksum(geometry.checksumSeed, block, bytes, at, geometry.blockSize)
+    const found = XattrHeader.h_checksum.get(view, at)
+    if (found !== expected) {
+      ctx.error('bad-checksum', 'ext4_xattr_header', `h_checksum is ${found}, expected ${expected}`, place)
+    }
+  }
+  const end = at + geometry.blockSize
+  const fault = attributesFault({ view, at: at + XattrHeader.SIZE, base: at, end, mayBeUnhashed: false })
+  if (fault !== undefined) ctx.error('bad-xattr', Entry.NAME, fault, place)
+}
+
+/** h_refcount of every attribute block against the users found. */
+export function checkXattrUsers(ctx: FsckContext): void {
+  for (const [block, users] of ctx.xattrUsers) {
+    ctx.medium.open(block)
+    const { view, at } = ctx.medium
+    const stated = XattrHeader.h_refcount.get(view, at)
+    if (XattrHeader.h_magic.get(view, at) !== XATTR_MAGIC || stated === users) continue
+    ctx.error('bad-xattr', 'ext4_xattr_header', `h_refcount is ${stated}, found ${users} users`, { block })
+  }
+}
+
+function attributesFault(attributes: Attributes): string | undefined {
+  const { view, base, end, mayBeUnhashed } = attributes
+  const values: [number, number][] = []
+  let at = attributes.at
+  for (;;) {
+    if (at + 4 > end) return 'the entries do not end'
+    if (view.getUint32(at, true) === 0) break
+    const nameLength = Entry.e_name_len.get(view, at)
+    const next = at + Entry.SIZE + ((nameLength + 3) & ~3)
+    if (next > end) return `an entry with a name of ${nameLength} bytes leaves the attributes`
+    const size = Entry.e_value_size.get(view, at)
+    const start = base + Entry.e_value_offs.get(view, at)
+    if (Entry.e_value_inum.get(view, at) !== 0) return 'a value in an inode without the feature ea_inode'
+    if (size > 0) {
+      if (start + size > end) return `a value of ${size} bytes leaves the attributes`
+      values.push([start, start + ((size + 3) & ~3)])
+    }
+    const isUnhashed = mayBeUnhashed && Entry.e_hash.get(view, at) === 0
+    if (!isUnhashed && !hashIsRight(view, at, nameLength, start, size)) return 'e_hash is wrong'
+    at = next
+  }
+  return valuesOverlap(values, at + 4) ? 'a value lies upon entries or another value' : undefined
+}
+
+function valuesOverlap(values: [number, number][], entriesEnd: number): boolean {
+  values.sort((a, b) => a[0] - b[0])
+  let free = entriesEnd
+  for (const [start, stop] of values) {
+    if (start < free) return true
+    free = stop
+  }
+  return false
+}
+
+/** e_hash over name and value. Characters of the name are unsigned, or signed as some kernels had it. */
+function hashIsRight(
+  view: DataView,
+  at: number,
+  nameLength: number,
+  valueAt: number,
+  valueSize: number,
+): boolean {
+  const found = Entry.e_hash.get(view, at)
+  for (const shift of [0, 24]) {
+    let hash = 0
+    for (let index = 0; index < nameLength; index++) {
+      const char = (view.getUint8(at + Entry.SIZE + index) << shift) >> shift
+      hash = (hash << 5) ^ (hash >>> 27) ^ char
+    }
+    for (let offset = 0; offset < valueSize; offset += 4) {
+      hash = (hash << 16) ^ (hash >>> 16) ^ wordAt(view, valueAt + offset, valueSize - offset)
+    }
+    if (hash >>> 0 === found) return true
+  }
+  return false
+}
+
+/** The word at `at`; what lies behind the value's end counts as zero. */
+function wordAt(view: DataView, at: number, left: number): number {
+  if (left >= 4) return view.getInt32(at, true)
+  let word = 0
+  for (let index = 0; index < left; index++) word |= view.getUint8(at + index) << (8 * index)
+  return word
+}

@@ -1,0 +1,47 @@
+import { S_IFDIR, S_IFMT, S_IFREG } from '../vfs/attributes.js'
+import { DAX_FL, JOURNAL_DATA_FL, SYNC_FL } from './raw-inode.js'
+
+/** i_flags that matter here for inheritance only. Kernel docs: ext4, "Inode Table", i_flags. */
+const SECRM_FL = 0x1
+const UNRM_FL = 0x2
+const COMPR_FL = 0x4
+const NODUMP_FL = 0x40
+const NOATIME_FL = 0x80
+const NOCOMPR_FL = 0x400
+const NOTAIL_FL = 0x8000
+const DIRSYNC_FL = 0x10000
+const PROJINHERIT_FL = 0x20000000
+const CASEFOLD_FL = 0x40000000
+
+/** The top of a directory hierarchy: its directories are spread over the device as those of the root are. */
+export const TOPDIR_FL = 0x20000
+
+const INHERITED =
+  SECRM_FL |
+  UNRM_FL |
+  COMPR_FL |
+  SYNC_FL |
+  NODUMP_FL |
+  NOATIME_FL |
+  NOCOMPR_FL |
+  JOURNAL_DATA_FL |
+  NOTAIL_FL |
+  DIRSYNC_FL |
+  PROJINHERIT_FL |
+  CASEFOLD_FL |
+  DAX_FL
+const DIRECTORIES_ONLY = DIRSYNC_FL | TOPDIR_FL | CASEFOLD_FL | PROJINHERIT_FL
+const OTHERS = NODUMP_FL | NOATIME_FL
+
+/** What a new inode of type `mode` takes over from its directory's i_flags. */
+export function inheritedFlags(parentFlags: number, mode: number): number {
+  const flags = parentFlags & INHERITED
+  switch (mode & S_IFMT) {
+    case S_IFDIR:
+      return flags
+    case S_IFREG:
+      return flags & ~DIRECTORIES_ONLY
+    default:
+      return flags & OTHERS
+  }
+}

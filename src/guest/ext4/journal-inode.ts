@@ -1,0 +1,43 @@
+import { FsError, UnsupportedError } from '../../../lib/errno.js'
+import { Journal } from '../jbd2/journal.js'
+import type { JournalRun } from '../jbd2/journal-map.js'
+import { mappings } from './extent-tree.js'
+import { COMPAT, INCOMPAT } from './features.js'
+import { Inode } from './inode.js'
+import { SuperBlock } from './superblock.js'
+import type { Volume } from './volume.js'
+
+export interface JournalSettings {
+  /** Milliseconds of a steady clock. */
+  clock: () => number
+  /** Milliseconds between a change and its commit. */
+  commitInterval: number
+  barrier: boolean
+}
+
+/** Opens the journal that the superblock names, undefined when the file system has none. */
+export function openJournal(volume: Volume, settings: JournalSettings): Journal | undefined {
+  if ((volume.compat & COMPAT.has_journal) === 0) return undefined
+  const head = volume.superblock
+  const at = head.at + volume.superblockOffset
+  const ino = SuperBlock.s_journal_inum.get(head.view, at)
+  if (ino === 0 || SuperBlock.s_journal_dev.get(head.view, at) !== 0) {
+    throw new UnsupportedError('cannot mount: the journal is not in the file system', ['external journal'])
+  }
+  if (ino > volume.inodesCount) throw new FsError('EUCLEAN', `ext4_super_block: s_journal_inum is ${ino}`)
+  const inode = new Inode(volume, ino)
+  inode.verifyChecksum()
+  const map: JournalRun[] = []
+  for (const mapping of mappings(inode)) {
+    map.push({ logical: mapping.logical, physical: mapping.physical, length: mapping.length })
+  }
+  return Journal.open({
+    cache: volume.cache,
+    map,
+    now: settings.clock,
+    commitInterval: settings.commitInterval,
+    barrier: settings.barrier,
+    checksum: volume.hasMetadataCsum,
+    wide: (volume.incompat & INCOMPAT['64bit']) !== 0,
+  })
+}

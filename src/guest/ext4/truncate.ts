@@ -1,0 +1,57 @@
+import { FsError } from '../../../lib/errno.js'
+import type { Handle } from '../jbd2/handle.js'
+import type { Journal } from '../jbd2/journal.js'
+import { MAX_LOGICAL_BLOCK } from './extent.js'
+import { maxFileSize, zeroBehindEnd, zeroRange } from './file.js'
+import { freeRange } from './file-blocks.js'
+import type { Inode } from './inode.js'
+import { touchModified } from './timestamps.js'
+
+/** Metadata blocks that a step needs to begin. */
+export const STEP_CREDITS = 48
+
+/**
+ * Sets the size. What does not fit in this transaction leaves the inode on the orphan list, so that a crash in
+ * between is finished at the next mount; {@link continueTruncate} goes on. Returns whether all is done.
+ */
+export function truncate(handle: Handle, inode: Inode, size: number): boolean {
+  const { blockSize } = inode.volume
+  if (size > maxFileSize(blockSize))
+    throw new FsError('EFBIG', `size ${size}, limit ${maxFileSize(blockSize)}`)
+  const old = inode.size
+  if (size < old && size % blockSize !== 0) {
+    zeroRange(inode, size, Math.min(old, Math.ceil(size / blockSize) * blockSize))
+  }
+  zeroBehindEnd(inode, size)
+  inode.modifyData(handle)
+  inode.size = size
+  touchModified(handle, inode)
+  if (size > old) return true
+  const done = freeRange(handle, inode, Math.ceil(size / blockSize), MAX_LOGICAL_BLOCK + 1, false)
+  if (!done) inode.volume.orphans.add(handle, inode)
+  return done
+}
+
+/** The next transactions of a truncate that did not fit in one. */
+export async function continueTruncate(journal: Journal, inode: Inode): Promise<void> {
+  for (let done = false; !done; ) {
+    for (let wait = journal.ready(STEP_CREDITS); wait !== undefined; wait = journal.ready(STEP_CREDITS))
+      await wait
+    const handle = journal.start()
+    try {
+      done = finishTruncate(handle, inode)
+      handle.stop()
+    } catch (error) {
+      handle.revert()
+      throw error
+    }
+  }
+}
+
+/** One more step towards i_size. Returns whether all is done; the inode is then off the orphan list. */
+export function finishTruncate(handle: Handle, inode: Inode): boolean {
+  const first = Math.ceil(inode.size / inode.volume.blockSize)
+  if (!freeRange(handle, inode, first, MAX_LOGICAL_BLOCK + 1, false)) return false
+  inode.volume.orphans.remove(handle, inode)
+  return true
+}

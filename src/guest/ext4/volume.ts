@@ -1,0 +1,211 @@
+import { CorruptError, FsError } from '../../../lib/errno.js'
+import type { BlockDevice } from '../block/block-device.js'
+import { BufferCache } from '../block/buffer-cache.js'
+import type { BufferHead } from '../block/buffer-head.js'
+import type { Handle } from '../jbd2/handle.js'
+import type { Journal } from '../jbd2/journal.js'
+import type { Owner, Timespec } from '../vfs/attributes.js'
+import { BlockAllocator } from './block-allocator.js'
+import { superblockChecksum, uuidSeed } from './checksum.js'
+import { ChecksumQueue } from './checksum-queue.js'
+import { COMPAT, checkIncompat, INCOMPAT, RO_COMPAT } from './features.js'
+import { GroupTable } from './group-table.js'
+import { InodeAllocator } from './inode-allocator.js'
+import { InodeCache } from './inode-cache.js'
+import { Orphans } from './orphans.js'
+import { EXT4_MAGIC, SUPERBLOCK_OFFSET, SuperBlock } from './superblock.js'
+import { XattrBlockCache } from './xattr-block-cache.js'
+
+/** What one mounted file system is: its geometry from the superblock, its blocks, its journal. No algorithms. */
+export class Volume {
+  readonly device: BlockDevice
+  readonly cache: BufferCache
+  readonly groups: GroupTable
+  /** Blocks changed in the running transaction whose checksums are computed when it commits. */
+  readonly checksums: ChecksumQueue
+  readonly inodeCache: InodeCache
+  readonly blockAllocator: BlockAllocator
+  readonly inodeAllocator: InodeAllocator
+  readonly orphans: Orphans
+  /** Attribute blocks that inodes may share. */
+  readonly xattrBlocks = new XattrBlockCache()
+  /** Set by mount, before any operation that changes something. */
+  journal: Journal | undefined
+  /** Who the present operation is for. */
+  readonly caller: Owner = { uid: 0, gid: 0 }
+  /** Wall clock for time stamps. */
+  readonly now: () => Timespec
+
+  readonly blockSize: number
+  readonly blocksCount: number
+  readonly firstDataBlock: number
+  readonly blocksPerGroup: number
+  readonly inodesPerGroup: number
+  readonly inodesCount: number
+  readonly inodeSize: number
+  readonly firstIno: number
+  readonly groupCount: number
+  readonly descSize: number
+  /** Groups whose bitmaps and inode tables stand together; 1 without flex_bg. */
+  readonly groupsPerFlex: number
+  readonly compat: number
+  readonly incompat: number
+  readonly roCompat: number
+  readonly uuid: Uint8Array
+  /** Seed of all metadata checksums but the superblock's. */
+  readonly checksumSeed: number
+  readonly hasMetadataCsum: boolean
+  /** Block of the superblock, and where it begins in that block. */
+  readonly superblockBlock: number
+  readonly superblockOffset: number
+
+  constructor(device: BlockDevice, now: () => Timespec) {
+    this.device = device
+    this.now = now
+    if (device.size < SUPERBLOCK_OFFSET + SuperBlock.SIZE) {
+      throw new FsError('EINVAL', `${device.name}: ${device.size} bytes are too few for a file system`)
+    }
+    const { view, bytes, at: base } = device.directAccess(SUPERBLOCK_OFFSET)
+    const sb = <T>(field: { get(view: DataView, at: number): T }): T => field.get(view, base)
+    if (sb(SuperBlock.s_magic) !== EXT4_MAGIC) {
+      throw new FsError(
+        'EINVAL',
+        `${device.name}: no ext4 file system (s_magic is 0x${sb(SuperBlock.s_magic).toString(16)})`,
+      )
+    }
+    this.compat = sb(SuperBlock.s_feature_compat)
+    this.incompat = sb(SuperBlock.s_feature_incompat)
+    this.roCompat = sb(SuperBlock.s_feature_ro_compat)
+    this.hasMetadataCsum = (this.roCompat & RO_COMPAT.metadata_csum) !== 0
+    if (this.hasMetadataCsum) checkSuperblockChecksum(bytes, base, sb(SuperBlock.s_checksum))
+    checkIncompat(this.incompat)
+
+    const is64 = (this.incompat & INCOMPAT['64bit']) !== 0
+    this.blockSize = 1024 * 2 ** range('s_log_block_size', sb(SuperBlock.s_log_block_size), 0, 2)
+    this.blocksCount =
+      sb(SuperBlock.s_blocks_count_lo) + (is64 ? sb(SuperBlock.s_blocks_count_hi) * 0x1_0000_0000 : 0)
+    this.firstDataBlock = range(
+      's_first_data_block',
+      sb(SuperBlock.s_first_data_block),
+      this.blockSize === 1024 ? 1 : 0,
+      this.blockSize === 1024 ? 1 : 0,
+    )
+    this.blocksPerGroup = range(
+      's_blocks_per_group',
+      sb(SuperBlock.s_blocks_per_group),
+      8,
+      this.blockSize * 8,
+    )
+    this.inodesPerGroup = range(
+      's_inodes_per_group',
+      sb(SuperBlock.s_inodes_per_group),
+      8,
+      this.blockSize * 8,
+    )
+    this.inodesCount = sb(SuperBlock.s_inodes_count)
+    const rev = sb(SuperBlock.s_rev_level)
+    this.inodeSize = rev === 0 ? 128 : range('s_inode_size', sb(SuperBlock.s_inode_size), 128, this.blockSize)
+    if ((this.inodeSize & (this.inodeSize - 1)) !== 0) bad('s_inode_size', this.inodeSize, 'a power of two')
+    this.firstIno = rev === 0 ? 11 : sb(SuperBlock.s_first_ino)
+    this.descSize = is64 ? range('s_desc_size', sb(SuperBlock.s_desc_size), 64, this.blockSize) : 32
+    this.groupsPerFlex =
+      (this.incompat & INCOMPAT.flex_bg) !== 0
+        ? 2 ** range('s_log_groups_per_flex', sb(SuperBlock.s_log_groups_per_flex), 0, 31)
+        : 1
+    if (this.blocksCount <= this.firstDataBlock)
+      bad('s_blocks_count', this.blocksCount, `more than ${this.firstDataBlock}`)
+    this.groupCount = Math.ceil((this.blocksCount - this.firstDataBlock) / this.blocksPerGroup)
+    if (this.inodesCount !== this.groupCount * this.inodesPerGroup)
+      bad('s_inodes_count', this.inodesCount, this.groupCount * this.inodesPerGroup)
+    if (this.blocksCount * this.blockSize > device.size) {
+      throw new FsError(
+        'EINVAL',
+        `${device.name}: the file system has ${this.blocksCount} blocks of ${this.blockSize} bytes, the device only ${device.size} bytes`,
+      )
+    }
+    this.uuid = sb(SuperBlock.s_uuid).slice()
+    this.checksumSeed =
+      (this.incompat & INCOMPAT.metadata_csum_seed) !== 0
+        ? sb(SuperBlock.s_checksum_seed)
+        : uuidSeed(this.uuid)
+    this.superblockBlock = Math.floor(SUPERBLOCK_OFFSET / this.blockSize)
+    this.superblockOffset = SUPERBLOCK_OFFSET % this.blockSize
+    this.cache = new BufferCache(device, this.blockSize)
+    this.groups = new GroupTable(this)
+    this.checksums = new ChecksumQueue(this)
+    this.inodeCache = new InodeCache(this)
+    this.blockAllocator = new BlockAllocator(this)
+    this.inodeAllocator = new InodeAllocator(this)
+    this.orphans = new Orphans(this)
+  }
+
+  get hasDirIndex(): boolean {
+    return (this.compat & COMPAT.dir_index) !== 0
+  }
+
+  get hasLargeDir(): boolean {
+    return (this.incompat & INCOMPAT.large_dir) !== 0
+  }
+
+  /** The buffer that holds the superblock. Its fields stand at `at + superblockOffset`. */
+  get superblock(): BufferHead {
+    return this.cache.get(this.superblockBlock)
+  }
+
+  /** The superblock's buffer with write access in `handle`, its checksum to be renewed. */
+  modifySuperblock(handle: Handle): BufferHead {
+    const head = this.superblock
+    handle.getWriteAccess(head)
+    this.checksums.superblock()
+    return head
+  }
+
+  /** Whether the caller may use the reserved blocks: root, or who s_def_resuid and s_def_resgid name. */
+  get mayUseReserved(): boolean {
+    const { uid, gid } = this.caller
+    if (uid === 0) return true
+    const { view, at } = this.superblock
+    const reserved = at + this.superblockOffset
+    if (uid === SuperBlock.s_def_resuid.get(view, reserved)) return true
+    const group = SuperBlock.s_def_resgid.get(view, reserved)
+    return group !== 0 && gid === group
+  }
+
+  /** Whether `block` may hold data or metadata of this file system. */
+  isValidBlock(block: number): boolean {
+    return block > this.firstDataBlock && block < this.blocksCount
+  }
+
+  groupOfBlock(block: number): number {
+    return Math.floor((block - this.firstDataBlock) / this.blocksPerGroup)
+  }
+
+  firstBlockOfGroup(group: number): number {
+    return this.firstDataBlock + group * this.blocksPerGroup
+  }
+
+  /** Blocks of `group`: fewer in the last one. */
+  blocksInGroup(group: number): number {
+    return Math.min(this.blocksPerGroup, this.blocksCount - this.firstBlockOfGroup(group))
+  }
+
+  groupOfInode(ino: number): number {
+    return Math.floor((ino - 1) / this.inodesPerGroup)
+  }
+}
+
+function bad(field: string, found: number, expected: number | string): never {
+  throw new CorruptError({ structure: 'ext4_super_block', field, found, expected })
+}
+
+function range(field: string, found: number, least: number, most: number): number {
+  if (found < least || found > most) bad(field, found, least === most ? least : `${least} to ${most}`)
+  return found
+}
+
+function checkSuperblockChecksum(bytes: Uint8Array, at: number, found: number): void {
+  const expected = superblockChecksum(bytes, at)
+  if (found !== expected) {
+    throw new CorruptError({ structure: 'ext4_super_block', field: 's_checksum', found, expected }, 'EBADMSG')
+  }
+}

@@ -1,0 +1,53 @@
+import type { Handle } from '../jbd2/handle.js'
+import { decodeAcl, encodeAcl } from '../vfs/posix-acl.js'
+import { XATTR_ACL_KILL_SGID } from '../vfs/xattr.js'
+import { type AclType, getAcl, setAcl } from './acl.js'
+import type { Inode } from './inode.js'
+import { getXattr, listXattrs, noData, removeXattr, setXattr } from './xattr.js'
+import {
+  INDEX_POSIX_ACL_ACCESS,
+  INDEX_POSIX_ACL_DEFAULT,
+  splitName,
+  type XattrName,
+} from './xattr-namespace.js'
+
+/**
+ * The extended attribute calls, by full names: most attributes are bytes that nobody here understands; ACLs have a
+ * meaning and another form on the medium.
+ */
+
+export function getAttribute(inode: Inode, full: Uint8Array): Uint8Array | undefined {
+  const name = splitName(full)
+  const type = aclType(name)
+  if (type === undefined) return getXattr(inode, name)
+  const acl = getAcl(inode, type)
+  return acl && encodeAcl(acl)
+}
+
+/** XATTR_CREATE and XATTR_REPLACE do not count for ACLs, as with Linux. */
+export function setAttribute(
+  handle: Handle,
+  inode: Inode,
+  full: Uint8Array,
+  value: Uint8Array,
+  flags: number,
+): void {
+  const name = splitName(full)
+  const type = aclType(name)
+  if (type === undefined) setXattr(handle, inode, name, value, flags)
+  else setAcl(handle, inode, type, decodeAcl(value), (flags & XATTR_ACL_KILL_SGID) === 0)
+}
+
+/** Throws ENODATA. */
+export function removeAttribute(handle: Handle, inode: Inode, full: Uint8Array): void {
+  if (!removeXattr(handle, inode, splitName(full))) throw noData(inode)
+}
+
+export function listAttributes(inode: Inode, privileged: boolean): Uint8Array {
+  return listXattrs(inode, privileged)
+}
+
+function aclType({ index }: XattrName): AclType | undefined {
+  if (index === INDEX_POSIX_ACL_ACCESS) return 'access'
+  return index === INDEX_POSIX_ACL_DEFAULT ? 'default' : undefined
+}
