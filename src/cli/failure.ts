@@ -1,0 +1,18 @@
+/** Exit statuses, of mount(8) and of commander. */
+export const EXIT_USAGE = 1
+export const EXIT_FAILURE = 1
+export const EXIT_MOUNT_FAILURE = 32
+
+/** Ends the program with what went wrong; the stack only for faults of our own. */
+export function fail(error: unknown, status: number): never {
+  const known = error instanceof Error && 'code' in error
+  console.error(
+    `fakedax: ${known ? plainMessage(error) : error instanceof Error ? error.stack : String(error)}`,
+  )
+  process.exit(status)
+}
+
+/** Without the symbolic code in front, which tells a user nothing that the words do not. */
+function plainMessage(error: Error): string {
+  return error.message.replace(/(^|': )E[A-Z0-9]+: /, '$1')
+}

@@ -1,0 +1,116 @@
+import { realpathSync } from 'node:fs'
+import { Command, Option } from 'commander'
+import { FsError } from '../../lib/errno.js'
+import type { HostCache, MountOptions, MountType } from '../machine/machine-options.js'
+import { prepareMountPoint, resolveMountPoint } from '../machine/mount-point.js'
+import type { MountReport } from '../machine/mount-report.js'
+import { mountImage } from '../machine/mounted.js'
+import { serveUntilEnd } from '../machine/serve.js'
+import { EXIT_MOUNT_FAILURE, fail } from './failure.js'
+import { parseOptionList } from './option-list.js'
+
+interface Flags {
+  options: Omit<MountOptions, 'image' | 'dir' | 'hostCache' | 'type'>
+  foreground?: boolean
+  hostCache: HostCache
+  mountType?: MountType
+}
+
+const OPTIONS = `
+Options behind -o, as of ext4, separated by commas:
+  ro                     read-only
+  dax=always             all file data bypasses the kernel's page cache (default)
+  dax=never              file data is cached by the kernel and written back later
+  dax=inode              as each file's own DAX flag says
+  commit=SECONDS         how old a change may get before it is committed (default: 5)
+  errors=continue|remount-ro|panic
+                         what an inconsistency leads to (default: as the superblock says)
+  barrier=0|1, nobarrier whether the journal waits for FLUSH (default: 1)
+  noload                 with ro: do not replay the journal
+
+Examples:
+  fakedax mount disk.img /mnt
+  fakedax mount disk.img /mnt -o ro,dax=never
+  fakedax mount disk.img /mnt --foreground      (Ctrl-C unmounts)`
+
+/** In words, what recovery did; empty when the image was clean. */
+export function describeRecovery(report: MountReport): string {
+  const { recovery } = report
+  if (recovery === undefined) return ''
+  const { transactions, blocks, orphans } = recovery
+  const replayed = `${transactions} transaction${transactions === 1 ? '' : 's'} (${blocks} blocks) replayed`
+  return `recovered: ${replayed}, ${orphans} orphaned inode${orphans === 1 ? '' : 's'} cleaned`
+}
+
+function announce(options: MountOptions, report: MountReport): void {
+  const notes = [
+    report.readOnly ? 'read-only' : '',
+    report.readOnlyReason ?? '',
+    describeRecovery(report),
+  ].filter((note) => note !== '')
+  console.log(
+    `${options.image} is mounted at ${options.dir}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`,
+  )
+}
+
+export function mountCommand(): Command {
+  return new Command('mount')
+    .summary('mount an image at a directory')
+    .description(
+      'Mounts an image at a directory, and returns when the mount answers.\nExit status: 0 mounted, 1 usage, 32 the mount failed.',
+    )
+    .argument('<image>', 'image made by mkfs, or any ext4 image')
+    .argument('<dir>', 'existing directory')
+    .addOption(
+      new Option('-o, --options <list>', 'mount options, see below')
+        .argParser(parseOptionList)
+        .default(parseOptionList(''), 'dax=always'),
+    )
+    .option('-f, --foreground', 'stay in the foreground; Ctrl-C unmounts')
+    .addOption(
+      new Option(
+        '--host-cache <policy>',
+        'who keeps what is not flushed: "emulated" loses it when the process dies',
+      )
+        .choices(['emulated', 'kernel'])
+        .default('emulated'),
+    )
+    .addOption(
+      new Option('--mount-type <type>', 'by default fuseblk where possible')
+        .choices(['fuse', 'fuseblk'])
+        .hideHelp(),
+    )
+    .addHelpText('after', OPTIONS)
+    .action(async (image: string, dir: string, flags: Flags) => {
+      try {
+        const options: MountOptions = {
+          ...flags.options,
+          image: existingImage(image),
+          dir: resolveMountPoint(dir),
+          hostCache: flags.hostCache,
+          type: flags.mountType,
+        }
+        if (flags.foreground) await serveInForeground(options)
+        else announce(options, await mountImage(options))
+      } catch (error) {
+        fail(error, EXIT_MOUNT_FAILURE)
+      }
+    })
+}
+
+function existingImage(image: string): string {
+  try {
+    return realpathSync(image)
+  } catch (cause) {
+    throw new FsError('ENOENT', `image '${image}' does not exist`, { path: image, cause })
+  }
+}
+
+async function serveInForeground(options: MountOptions): Promise<void> {
+  prepareMountPoint(options.dir)
+  const { MountService } = await import('../machine/mount-service.js')
+  process.chdir('/')
+  const service = await MountService.start(options)
+  announce(options, service.report)
+  process.exit(await serveUntilEnd(service))
+}

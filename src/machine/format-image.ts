@@ -1,0 +1,80 @@
+import { closeSync, fstatSync, ftruncateSync, openSync, rmSync, statSync } from 'node:fs'
+import { FsError } from '../../lib/errno.js'
+import { detect } from '../guest/ext4/mkfs/detect.js'
+import { type MkfsOptions, type MkfsReport, mkfs } from '../guest/ext4/mkfs/mkfs.js'
+import { InlineMachine } from './inline-machine.js'
+
+export interface FormatOptions extends Omit<MkfsOptions, 'now' | 'zeroed'> {
+  /** Path; created when there is none. */
+  image: string
+  /** Bytes. Makes the file that long; the size of an existing file when absent. */
+  size?: number
+}
+
+/**
+ * Makes an image: a sparse file with an empty ext4 in it. Rejects with FsError EBUSY while the image is in use, EEXIST
+ * when it holds something and `force` is not set, EINVAL and ENOSPC as mkfs does; a file made here is removed then.
+ */
+export async function formatImage(options: FormatOptions): Promise<MkfsReport> {
+  const { image, size, ...mkfsOptions } = options
+  const found = statSync(image, { throwIfNoEntry: false })
+  if (found === undefined && size === undefined)
+    throw new FsError('ENOENT', `'${image}' does not exist; say how large to make it: --size 256M`, {
+      path: image,
+    })
+  if (size !== undefined && size % 4096 !== 0)
+    throw new FsError('EINVAL', `size ${size} is not a multiple of 4096 bytes`)
+  if (found?.isFile() && size !== undefined && found.size > size && options.force !== true)
+    throw new FsError(
+      'EEXIST',
+      `'${image}' has ${found.size} bytes already, more than asked for; --force cuts it`,
+    )
+  if (found === undefined) makeFile(image, size ?? 0)
+  try {
+    if (found?.isFile() && size !== undefined && found.size !== size) await resize(image, size)
+    return await format(image, { ...mkfsOptions, zeroed: found === undefined })
+  } catch (error) {
+    if (found === undefined) rmSync(image, { force: true })
+    throw error
+  }
+}
+
+function makeFile(image: string, size: number): void {
+  const fd = openSync(image, 'wx', 0o644)
+  try {
+    ftruncateSync(fd, size)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Only when nobody has it open: a shorter file under a mapping kills the process that maps it. */
+async function resize(image: string, size: number): Promise<void> {
+  const fd = openSync(image, 'r+')
+  try {
+    const before = fstatSync(fd).size
+    if (before > 0 && before % 4096 === 0) {
+      const machine = InlineMachine.boot({ image, hostCache: 'kernel' })
+      machine.cutPower('guest')
+    }
+    ftruncateSync(fd, size)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+async function format(image: string, options: Omit<MkfsOptions, 'now'>): Promise<MkfsReport> {
+  // Everything written once, then one sync: the host's own page cache needs no copy.
+  const machine = InlineMachine.boot({ image, hostCache: 'kernel' })
+  try {
+    const report = mkfs(machine.disk, { ...options, now: { sec: Math.floor(Date.now() / 1000), nsec: 0 } })
+    await machine.disk.flush()
+    return report
+  } catch (error) {
+    if (!(error instanceof FsError) || error.code !== 'EEXIST') throw error
+    const content = detect(machine.disk) ?? 'something'
+    throw new FsError('EEXIST', `'${image}' holds ${content} already; --force overwrites it`, { path: image })
+  } finally {
+    await machine.shutDown()
+  }
+}

@@ -1,0 +1,33 @@
+/** The process that serves one mount. Its argument: MountOptions as JSON; its parent is told a StartMessage. */
+import type { MountOptions } from './machine-options.js'
+import { failureOf } from './monitor-protocol.js'
+import type { StartMessage } from './mount-report.js'
+import { MountService } from './mount-service.js'
+import { serveUntilEnd } from './serve.js'
+
+const options = JSON.parse(process.argv[2] ?? '') as MountOptions
+
+function tell(message: StartMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined || !process.connected) resolve()
+    else process.send(message, () => resolve())
+  })
+}
+
+process.title = `fakedax ${options.dir}`
+// The mount must not be kept busy by its own server.
+process.chdir('/')
+let wanted = true
+process.once('disconnect', () => {
+  wanted = false
+})
+try {
+  const service = await MountService.start(options)
+  // Whoever asked for the mount died meanwhile, and will not unmount it.
+  if (!wanted) await service.quit()
+  await tell({ ready: service.report })
+  process.exit(await serveUntilEnd(service))
+} catch (error) {
+  await tell({ failed: failureOf(error) })
+  process.exit(32)
+}

@@ -1,0 +1,262 @@
+import createDebug from 'debug'
+import { Completion } from '../../lib/completion.js'
+import { FsError } from '../../lib/errno.js'
+import { eventfd, MNT_DETACH, umount2 } from '../../lib/libc.js'
+import { DirtyLog } from '../bus/dirty-log.js'
+import { LoopDevice } from '../fuse/loop-device.js'
+import { unmount } from '../fuse/mount.js'
+import type { HostMemoryHandle } from '../host/host-memory.js'
+import { RAM_SIZE } from './address-map.js'
+import type { HostStatus } from './host.js'
+import { needsWritableImage } from './image-state.js'
+import type { MountOptions, MountType } from './machine-options.js'
+import { MonitorServer } from './monitor-server.js'
+import type { CrashReport, MountReport, MountStatus } from './mount-report.js'
+import { isOurs, mountedAt } from './mount-table.js'
+import { identifyProcess } from './process-identity.js'
+import { MountFiles } from './runtime-directory.js'
+import type {
+  IothreadCommand,
+  IothreadOpened,
+  VcpuCommand,
+  VcpuEvent,
+  VcpuMounted,
+  VcpuStatus,
+} from './thread-messages.js'
+import { SharedDoorbell, WakeLine } from './wake-line.js'
+import { errorOf, WorkerThread } from './worker-thread.js'
+
+const log = createDebug('fakedax:machine')
+
+/** How long, in milliseconds, a thread may take to answer a question that costs it nothing. */
+const ANSWER_TIMEOUT = 5000
+
+/** How a mount ended. */
+export interface MountEnd {
+  /** Undefined: all is on the image, and it is marked clean. */
+  error: FsError | undefined
+}
+
+/**
+ * The main thread of the process that serves a mount: starts the two other threads, answers the monitor's socket, and
+ * sees to it that the process ends when the mount does, or when one of its threads dies.
+ */
+export class MountService {
+  readonly #options: MountOptions
+  readonly #files: MountFiles
+  readonly #doorbell = new SharedDoorbell()
+  readonly #wake = WakeLine.create(eventfd())
+  readonly #ram = new SharedArrayBuffer(RAM_SIZE)
+  readonly #iothread: WorkerThread<IothreadCommand, IothreadOpened>
+  readonly #vcpu: WorkerThread<VcpuCommand, VcpuEvent>
+  readonly #monitor: MonitorServer
+  readonly #ended = new Completion<MountEnd>()
+  /** A thread ended that should not have. */
+  readonly #death = new Completion<FsError>()
+  readonly #vcpuEnded = new Completion<FsError | undefined>()
+  #report: MountReport | undefined
+  #dirtyLog: DirtyLog | undefined
+
+  /**
+   * Mounts `options.image` at `options.dir`, which {@link prepareMountPoint} found fit. Rejects with FsError; nothing
+   * is left behind then but threads, which end with the process.
+   */
+  static async start(options: MountOptions): Promise<MountService> {
+    const service = new MountService(options)
+    try {
+      await service.#start()
+      return service
+    } catch (error) {
+      service.#monitor.close()
+      service.#files.remove()
+      throw error
+    }
+  }
+
+  private constructor(options: MountOptions) {
+    this.#options = options
+    this.#files = new MountFiles(options.dir)
+    const wires = {
+      ram: this.#ram,
+      wake: this.#wake.memory,
+      eventfd: this.#wake.eventfd,
+      doorbell: this.#doorbell.memory,
+    }
+    const { image, hostCache } = options
+    // A read-only mount of an image whose journal is to be replayed has to write, as in ext4.
+    const readOnly = options.readOnly && (options.noload || !needsWritableImage(image))
+    this.#iothread = new WorkerThread(
+      new URL('./iothread.js', import.meta.url),
+      'iothread',
+      { ...wires, image, hostCache, readOnly },
+      () => this.#doorbell.ring(),
+    )
+    this.#vcpu = new WorkerThread(new URL('./vcpu.js', import.meta.url), 'vcpu', { ...wires, options }, () =>
+      this.#wake.control(),
+    )
+    for (const thread of [this.#iothread, this.#vcpu]) {
+      thread.onExit = (error) => {
+        if (error !== undefined) this.#death.complete(error)
+      }
+    }
+    this.#monitor = new MonitorServer({
+      status: () => this.status(),
+      sync: () => this.#vcpu.ask('sync'),
+      crash: ({ kind }) => this.#crash(kind === 'guest' ? 'guest' : 'host'),
+      quit: () => this.quit(),
+    })
+  }
+
+  get report(): MountReport {
+    if (this.#report === undefined) throw new Error('not mounted')
+    return this.#report
+  }
+
+  /** Resolves when the mount is gone and the image is closed, or a thread died. */
+  get ended(): Promise<MountEnd> {
+    return this.#ended.promise
+  }
+
+  async status(): Promise<MountStatus> {
+    const [host, guest] = await Promise.all([
+      this.#iothread.ask<HostStatus>('status', ANSWER_TIMEOUT),
+      this.#vcpu.ask<VcpuStatus>('status', ANSWER_TIMEOUT),
+    ])
+    const { recovery } = this.report
+    return {
+      fsyncs: guest.fsyncs,
+      commits: guest.commits,
+      flushRequests: host.flushRequests,
+      hostSyncs: host.syncs,
+      hostSyncFailures: host.syncFailures,
+      bytesWrittenBack: host.bytesWrittenBack,
+      bytesDirty: host.bytesDirty,
+      device: host.device,
+      requests: guest.requests,
+      ...(guest.error === undefined ? {} : { error: guest.error }),
+      ...(recovery === undefined ? {} : { recovery }),
+    }
+  }
+
+  /** Unmounts; {@link ended} tells when all is done. Rejects with FsError EBUSY while the mount is in use. */
+  async quit(): Promise<void> {
+    await unmount(this.#options.dir)
+  }
+
+  async #start(): Promise<void> {
+    this.#files.makeDirectory()
+    await this.#monitor.listen(this.#files.socket)
+    const opened = await this.#open()
+    this.#dirtyLog = new DirtyLog(opened.memory.size, opened.memory.dirtyLog)
+    const loop = await this.#attachLoopDevice(opened.memory.readOnly)
+    let mounted: VcpuMounted
+    try {
+      mounted = await this.#boot(opened, loop?.path)
+    } finally {
+      // Mounted or not: it is freed when its last user is gone.
+      await loop?.detach()
+    }
+    const { recovery } = mounted
+    const readOnlyReason = opened.readOnlyReason ?? mounted.readOnlyReason
+    const type: MountType = loop === undefined ? 'fuse' : 'fuseblk'
+    this.#report = {
+      pid: process.pid,
+      type,
+      readOnly: mounted.readOnly,
+      ...(readOnlyReason === undefined ? {} : { readOnlyReason }),
+      ...(recovery === undefined ? {} : { recovery }),
+    }
+    const identity = identifyProcess(process.pid) ?? { pid: process.pid, startTime: 0 }
+    this.#files.write({ ...identity, options: this.#options, type, started: new Date().toISOString() })
+    void this.#watch()
+  }
+
+  #open(): Promise<Extract<IothreadOpened, { opened: unknown }>['opened']> {
+    return new Promise((resolve, reject) => {
+      this.#iothread.onEvent = (event) => {
+        if ('opened' in event) resolve(event.opened)
+        else reject(errorOf(event.failed))
+      }
+      this.#death.promise.then(reject)
+    })
+  }
+
+  #boot(
+    hardware: { memory: HostMemoryHandle; registers: SharedArrayBuffer },
+    blockDevice: string | undefined,
+  ): Promise<VcpuMounted> {
+    const { memory, registers } = hardware
+    return new Promise((resolve, reject) => {
+      this.#vcpu.onEvent = (event) => {
+        if ('mounted' in event) resolve(event.mounted)
+        else if ('failed' in event) reject(errorOf(event.failed))
+        else this.#vcpuEnded.complete(event.ended.error && errorOf(event.ended.error))
+      }
+      this.#death.promise.then(reject)
+      this.#vcpu.post({ boot: { memory, registers, blockDevice } })
+    })
+  }
+
+  async #attachLoopDevice(readOnly: boolean): Promise<LoopDevice | undefined> {
+    const { type, image } = this.#options
+    if (type === 'fuse' || (type === undefined && process.getuid?.() !== 0)) return undefined
+    try {
+      return await LoopDevice.attach(image, { readOnly })
+    } catch (error) {
+      if (type === 'fuseblk') throw error
+      log('no loop device, mounting as fuse: %s', (error as Error).message)
+      return undefined
+    }
+  }
+
+  /** From the mount to its end. */
+  async #watch(): Promise<void> {
+    void this.#death.promise.then((error) => this.#break(error))
+    let error = await this.#vcpuEnded.promise
+    try {
+      await this.#iothread.ask('shutDown')
+    } catch (cause) {
+      error ??= cause as FsError
+    }
+    this.#detachAborted()
+    await this.#monitor.broadcast('ended', { error: error?.message })
+    this.#files.remove({ log: error === undefined })
+    this.#monitor.close()
+    this.#ended.complete({ error })
+  }
+
+  /** A connection that was aborted, not unmounted, leaves its mount behind. */
+  #detachAborted(): void {
+    const { dir } = this.#options
+    const entry = mountedAt(dir)
+    if (entry !== undefined && isOurs(entry)) umount2(dir, MNT_DETACH)
+  }
+
+  /**
+   * A thread died: the machine is broken. The record stays, so that others can find out and clean up; the process is
+   * to exit, which closes /dev/fuse and fails whoever waits for the mount.
+   */
+  async #break(error: FsError): Promise<void> {
+    const reason = new FsError('EIO', `the machine is broken: ${error.message}`)
+    // A thread asleep in poll(2) would keep the process from exiting.
+    void this.#vcpu.ask('halt').catch(() => {})
+    await this.#monitor.broadcast('ended', { error: reason.message })
+    this.#ended.complete({ error: reason })
+  }
+
+  /** The power fails: the vcpu stops between two operations, the answer goes out, the process is killed. */
+  async #crash(kind: CrashReport['kind']): Promise<CrashReport> {
+    if (kind === 'host' && this.#options.hostCache === 'kernel') {
+      throw new FsError(
+        'EOPNOTSUPP',
+        "with the host cache 'kernel' all stores are in this host's page cache, which only its own power failure empties; mount with --host-cache emulated",
+      )
+    }
+    await this.#vcpu.ask('halt', ANSWER_TIMEOUT).catch((error: FsError) => log('halt: %s', error.message))
+    const { flushRequests } = await this.#iothread.ask<HostStatus>('status')
+    const bytesDirty = (this.#dirtyLog?.count ?? 0) * DirtyLog.PAGE_SIZE
+    if (kind === 'guest') await this.#iothread.ask('keepAll')
+    setImmediate(() => process.kill(process.pid, 'SIGKILL'))
+    return { kind, bytesLost: kind === 'host' ? bytesDirty : 0, flushRequests }
+  }
+}

@@ -1,0 +1,16 @@
+import type { MountService } from './mount-service.js'
+
+/**
+ * Until the mount ends, a signal that asks this process to end unmounts; while the mount is in use, that fails and the
+ * process stays, for it would take the users' files with it. Resolves with the exit status.
+ */
+export async function serveUntilEnd(service: MountService): Promise<number> {
+  const quit = (): void => {
+    service.quit().catch((error: Error) => console.error(`fakedax: ${error.message}`))
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, quit)
+  const { error } = await service.ended
+  if (error === undefined) return 0
+  console.error(`fakedax: ${error.message}`)
+  return 1
+}

@@ -1,0 +1,217 @@
+/** The vcpu: the guest's half of a machine and the FUSE session. A worker's main module. */
+import { availableParallelism } from 'node:os'
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { Completion } from '../../lib/completion.js'
+import { DirtyLog } from '../bus/dirty-log.js'
+import { GuestMemory } from '../bus/guest-memory.js'
+import { KernelChannel } from '../fuse/channel.js'
+import { mountFuse } from '../fuse/mount.js'
+import { Session } from '../fuse/session.js'
+import { HostMemory } from '../host/host-memory.js'
+import { VirtioMmioRegisters } from '../virtio/mmio-registers.js'
+import { VirtioMmioState } from '../virtio/mmio-state.js'
+import { PMEM_START, RAM_SIZE, RAM_START } from './address-map.js'
+import { Guest } from './guest.js'
+import { WRITE_BACK_LIMIT } from './host.js'
+import { failureOf } from './monitor-protocol.js'
+import { PopulatedRegion } from './populated-region.js'
+import type {
+  Answer,
+  Question,
+  VcpuBoot,
+  VcpuCommand,
+  VcpuEvent,
+  VcpuStart,
+  VcpuStatus,
+} from './thread-messages.js'
+import { TurnLoop, type TurnWork } from './turn-loop.js'
+import { SharedDoorbell, WakeLine } from './wake-line.js'
+import { logToDescriptor } from './worker-log.js'
+
+/** Steady, and since 1970: the journal writes it into commit blocks. Milliseconds. */
+const clock = (): number => performance.timeOrigin + performance.now()
+
+function now(): { sec: number; nsec: number } {
+  const ms = Date.now()
+  const sec = Math.floor(ms / 1000)
+  return { sec, nsec: (ms - sec * 1000) * 1_000_000 }
+}
+
+function tell(message: VcpuEvent | Answer): void {
+  parentPort?.postMessage(message)
+}
+
+class Vcpu implements TurnWork {
+  readonly #start: VcpuStart
+  readonly #port: MessagePort
+  readonly #loop: TurnLoop
+  readonly #doorbell: SharedDoorbell
+  readonly #boot = new Completion<VcpuBoot['boot']>()
+  #memory: HostMemory | undefined
+  #guest: Guest | undefined
+  #session: Session | undefined
+  #panic: Error | undefined
+
+  constructor(start: VcpuStart, port: MessagePort) {
+    this.#start = start
+    this.#port = port
+    this.#doorbell = new SharedDoorbell(start.doorbell)
+    const wake = new WakeLine(start.wake, start.eventfd)
+    this.#loop = new TurnLoop({ wake, clock, spin: availableParallelism() > 1 })
+  }
+
+  async run(): Promise<void> {
+    try {
+      const boot = await this.#loop.until(this.#boot.promise, this)
+      const guest = this.#powerOn(boot)
+      const fs = await this.#loop.until(guest.mount(this.#start.options), this)
+      fs.onPanic = (error) => {
+        this.#panic = error
+      }
+      const { report } = fs
+      this.#attach(guest, boot.blockDevice)
+      const { recovery } = report
+      tell({
+        mounted: {
+          readOnly: report.readOnly,
+          readOnlyReason: report.readOnlyReason,
+          recovery:
+            recovery === undefined && report.orphans === 0
+              ? undefined
+              : {
+                  transactions: recovery?.transactions ?? 0,
+                  blocks: recovery?.blocksReplayed ?? 0,
+                  orphans: report.orphans,
+                },
+        },
+      })
+    } catch (error) {
+      const { code, message } = failureOf(error)
+      tell({ failed: { code, message: `'${this.#start.options.image}': ${message}` } })
+      return
+    }
+    await this.#loop.serve(this)
+    await this.#end()
+  }
+
+  serve(): 'served' | 'empty' | 'ended' {
+    // A kernel that panicked does nothing any more; who waits for it learns so when this process has gone.
+    if (this.#panic !== undefined) throw this.#panic
+    return this.#session?.serveOne() ?? 'empty'
+  }
+
+  interrupt(): void {
+    this.#guest?.handleInterrupt()
+  }
+
+  control(): void {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port)
+      if (received === undefined) return
+      const message = received.message as VcpuBoot | Question<VcpuCommand>
+      if ('boot' in message) this.#boot.complete(message.boot)
+      else void this.#answer(message)
+    }
+  }
+
+  chores(now: number): void {
+    this.#guest?.tick(now)
+    const memory = this.#memory
+    if (memory === undefined) return
+    if (memory.reclaimDue) memory.reclaim()
+    if (memory.privatePages !== undefined && memory.dirtyLog.count * DirtyLog.PAGE_SIZE > WRITE_BACK_LIMIT)
+      this.#doorbell.ring()
+  }
+
+  get deadline(): number | undefined {
+    return this.#guest?.deadline
+  }
+
+  #powerOn(boot: VcpuBoot['boot']): Guest {
+    const memory = HostMemory.attach(boot.memory)
+    const cell = new Int32Array(new SharedArrayBuffer(4))
+    this.#memory = memory
+    this.#guest = new Guest({
+      ram: new GuestMemory({ start: RAM_START, size: RAM_SIZE, memory: this.#start.ram }),
+      mmio: new VirtioMmioRegisters(new VirtioMmioState(boot.registers), this.#doorbell),
+      pmem: new PopulatedRegion(memory, PMEM_START),
+      clock,
+      now,
+      relax: () => {
+        Atomics.wait(cell, 0, 0, 1)
+      },
+    })
+    return this.#guest
+  }
+
+  /** From here on no path below the mount point may be touched by this process. */
+  #attach(guest: Guest, blockDevice: string | undefined): void {
+    const { options } = this.#start
+    const { fs } = guest
+    const fd = mountFuse({
+      mountpoint: options.dir,
+      source: options.image,
+      blockSize: fs.blockSize,
+      readOnly: fs.readOnly,
+      ...(blockDevice === undefined ? {} : { blockDevice }),
+    })
+    this.#session = new Session(fs, new KernelChannel(fd), {
+      dax: fs.canDax ? options.dax : 'never',
+      isDax: (ino) => fs.isDax(ino),
+      unmount: () => fs.unmount(),
+    })
+    this.#loop.requests = fd
+  }
+
+  async #answer({ id, execute }: Question<VcpuCommand>): Promise<void> {
+    try {
+      switch (execute) {
+        case 'status':
+          return tell({ id, return: this.#status() })
+        case 'sync':
+          await this.#guest?.fs.syncfs()
+          return tell({ id })
+        case 'halt':
+          tell({ id })
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+      }
+    } catch (error) {
+      tell({ id, error: failureOf(error) })
+    }
+  }
+
+  #status(): VcpuStatus {
+    const statistics = this.#session?.statistics
+    const fs = this.#guest?.mounted ? this.#guest.fs : undefined
+    return {
+      fsyncs: statistics?.syncs ?? 0,
+      requests: statistics?.byName() ?? {},
+      commits: fs?.journalCounters?.commits ?? 0,
+      error: fs?.failure?.message,
+    }
+  }
+
+  /** The connection is over: by umount(2), or because someone aborted it. */
+  async #end(): Promise<void> {
+    const session = this.#session as Session
+    const guest = this.#guest as Guest
+    this.#session = undefined
+    try {
+      if (!session.destroyed) {
+        await this.#loop.until(
+          session.forgetAll().then(() => guest.fs.unmount()),
+          this,
+        )
+      }
+      guest.driver.remove()
+      tell({ ended: { error: undefined } })
+    } catch (error) {
+      tell({ ended: { error: failureOf(error) } })
+    }
+  }
+}
+
+logToDescriptor()
+const { port, ...start } = workerData as VcpuStart & { port: MessagePort }
+await new Vcpu(start, port).run()
+port.close()

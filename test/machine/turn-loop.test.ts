@@ -1,0 +1,99 @@
+import { closeSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { eventfd, eventfdRead, eventfdWrite } from '../../lib/libc.js'
+import { TurnLoop, type TurnWork } from '../../src/machine/turn-loop.js'
+import { WakeLine } from '../../src/machine/wake-line.js'
+
+/** Work that writes down what it was called for. Requests are the counts of an eventfd. */
+class ScriptedWork implements TurnWork {
+  readonly calls: string[] = []
+  deadline: number | undefined
+  ended = false
+  onServe: () => void = () => {}
+  onInterrupt: () => void = () => {}
+  onChores: () => void = () => {}
+  readonly #requests: number
+
+  constructor(requests: number) {
+    this.#requests = requests
+  }
+
+  serve(): 'served' | 'empty' | 'ended' {
+    if (this.ended) return 'ended'
+    if (eventfdRead(this.#requests) < 0) return 'empty'
+    this.calls.push('request')
+    this.onServe()
+    return 'served'
+  }
+
+  interrupt(): void {
+    this.calls.push('interrupt')
+    this.onInterrupt()
+  }
+
+  control(): void {
+    this.calls.push('control')
+    this.ended = true
+  }
+
+  chores(): void {
+    this.onChores()
+  }
+}
+
+function loop(
+  t: Test,
+  spin: boolean,
+): { turns: TurnLoop; wake: WakeLine; work: ScriptedWork; requests: number } {
+  const requests = eventfd()
+  const wake = WakeLine.create(eventfd())
+  t.teardown(() => {
+    closeSync(requests)
+    closeSync(wake.eventfd)
+  })
+  const turns = new TurnLoop({ wake, clock: () => performance.now(), spin })
+  turns.requests = requests
+  return { turns, wake, work: new ScriptedWork(requests), requests }
+}
+
+for (const spin of [true, false]) {
+  t.test(
+    `serve, ${spin ? 'spinning' : 'sleeping at once'}: request, promises, interrupt, control -> each has its turn`,
+    async (t) => {
+      const { turns, wake, work, requests } = loop(t, spin)
+      work.onServe = () => {
+        // A chain longer than one turn of the microtasks, as a commit is.
+        void (async () => {
+          for (let hop = 0; hop < 20; hop++) await undefined
+          work.calls.push('promise')
+          wake.raise()
+        })()
+      }
+      work.onInterrupt = () => wake.control()
+      eventfdWrite(requests)
+      await turns.serve(work)
+      t.same(work.calls, ['request', 'promise', 'interrupt', 'control'])
+    },
+  )
+}
+
+t.test('serve: a deadline -> the sleep ends and the chores are done', async (t) => {
+  const { turns, work } = loop(t, false)
+  const start = performance.now()
+  work.deadline = start + 20
+  work.onChores = () => {
+    if (performance.now() >= start + 20) work.ended = true
+  }
+  await turns.serve(work)
+  t.ok(performance.now() - start >= 20)
+})
+
+t.test('until: settles by what an interrupt brings -> its value, and its rejection', async (t) => {
+  const { turns, wake, work } = loop(t, true)
+  const value = new Promise<string>((resolve) => {
+    work.onInterrupt = () => resolve('done')
+  })
+  wake.raise()
+  t.equal(await turns.until(value, work), 'done')
+  await t.rejects(turns.until(Promise.reject(new Error('no')), work), { message: 'no' })
+})
