@@ -60,7 +60,10 @@ export function setAcl(
     else if (acl !== undefined) throw new FsError('EACCES', `default ACL of inode ${inode.ino}`)
     return
   }
-  if (acl === undefined) return store(handle, inode, ACCESS, undefined)
+  if (acl === undefined) {
+    store(handle, inode, ACCESS, undefined)
+    return
+  }
   const { mode, exact } = equivalentMode(acl)
   store(handle, inode, ACCESS, exact ? undefined : acl)
   const kept = inode.mode & ~S_IRWXUGO & (keepSetGid ? -1 : ~S_ISGID)

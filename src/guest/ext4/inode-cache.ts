@@ -8,9 +8,11 @@ import type { Volume } from './volume.js'
 
 /** The inodes in use, and as many others as are worth keeping. */
 export class InodeCache {
-  static readonly #LIMIT = 16384
+  static readonly #LEAST = 16384
   readonly #volume: Volume
   readonly #inodes = new Map<number, Inode>()
+  /** How many there may be before it is worth looking for unused ones. */
+  #limit = InodeCache.#LEAST
 
   constructor(volume: Volume) {
     this.#volume = volume
@@ -55,7 +57,7 @@ export class InodeCache {
 
   /** Forgets unused inodes when there are many. Called between operations, as BufferCache.trim. */
   trim(): void {
-    if (this.#inodes.size < InodeCache.#LIMIT) return
+    if (this.#inodes.size < this.#limit) return
     const { journal, device } = this.#volume
     for (const [ino, inode] of this.#inodes) {
       if (inode.users > 0 || ino === ROOT_INO) continue
@@ -63,6 +65,8 @@ export class InodeCache {
         journal === undefined || inode.syncTid === 0 || tidGeq(journal.committedTid, inode.syncTid)
       if (committed && inode.dataSequence <= device.flushedSequence) this.#inodes.delete(ino)
     }
+    // Those that stay are not looked at again before as many new ones have come: a long walk is a rare one.
+    this.#limit = Math.max(InodeCache.#LEAST, this.#inodes.size * 2)
   }
 }
 

@@ -45,7 +45,10 @@ export function blockXattrs(inode: Inode): XattrArea | undefined {
  * there is one of this content, in the inode's own if it is its alone, else in a new one. Throws ENOSPC, CorruptError.
  */
 export function writeBlockXattrs(handle: Handle, inode: Inode, entries: readonly Xattr[]): void {
-  if (entries.length === 0) return releaseXattrBlock(handle, inode)
+  if (entries.length === 0) {
+    releaseXattrBlock(handle, inode)
+    return
+  }
   const { volume } = inode
   const sorted = entries.toSorted(compareNames)
   const hash = blockHash(sorted)
