@@ -75,6 +75,11 @@ export class Guest {
     return this.#fs
   }
 
+  /** The device has requests that it has not answered. */
+  get expectsInterrupt(): boolean {
+    return this.driver.inFlight > 0
+  }
+
   handleInterrupt(): void {
     this.driver.handleInterrupt()
   }

@@ -4,6 +4,9 @@ import type { WakeLine } from './wake-line.js'
 /** How long an idle loop looks again before it sleeps, in milliseconds. */
 const SPIN_MOST = 0.05
 const SPIN_LEAST = 0.004
+/** An interrupt that usually comes sooner is waited for awake; milliseconds. */
+const AWAKE_MOST = 0.4
+
 /** Turns between two looks at the clock while there is work. */
 const TURNS_PER_CHORE = 16
 
@@ -18,6 +21,8 @@ export interface TurnWork {
   chores(now: number): void
   /** When {@link chores} is due, in milliseconds of the loop's clock. */
   readonly deadline: number | undefined
+  /** The device has work, and will interrupt. */
+  readonly expectsInterrupt: boolean
 }
 
 export interface TurnLoopOptions {
@@ -32,7 +37,9 @@ export interface TurnLoopOptions {
  * The vcpu's loop: requests, interrupts, promises; nothing to do, look again for a while; still nothing, sleep in
  * poll(2) on the request file descriptor and the eventfd of the wake line.
  *
- * The time of looking again adapts: it doubles when a request came while looking, and halves when none did.
+ * The time of looking again adapts: it doubles when a request came while looking, and halves when none did. While an
+ * interrupt is expected it is twice as long as those took lately, unless they are slow: a FLUSH of a fast disk ends
+ * before two threads could have been put to sleep and woken.
  */
 export class TurnLoop {
   /** The file descriptor that requests come from; none before the mount is made. */
@@ -42,6 +49,8 @@ export class TurnLoop {
   readonly #spins: boolean
   readonly #table = pollTable(2)
   #spin = SPIN_MOST
+  /** How long interrupts took lately, from when there was nothing else to do; a moving mean, milliseconds. */
+  #interruptDelay = 0
 
   constructor(options: TurnLoopOptions) {
     this.#wake = options.wake
@@ -53,10 +62,16 @@ export class TurnLoop {
   async serve(work: TurnWork): Promise<void> {
     let turns = 0
     let idleSince = 0
+    let expectingSince = 0
     for (;;) {
       const served = work.serve()
       if (served === 'ended') return
       const woken = this.#lines(work)
+      if (woken && expectingSince !== 0) {
+        const delay = this.#clock() - expectingSince
+        this.#interruptDelay += (delay - this.#interruptDelay) / (this.#interruptDelay === 0 ? 1 : 8)
+        expectingSince = 0
+      }
       // One turn of the microtasks: promises that a request or an interrupt has resolved go on here.
       await undefined
       if (served === 'served' || woken) {
@@ -67,8 +82,10 @@ export class TurnLoop {
       }
       const now = this.#clock()
       if (idleSince === 0) idleSince = now
-      if (this.#spins && now - idleSince < this.#spin) continue
-      this.#spin = Math.max(this.#spin / 2, SPIN_LEAST)
+      const expecting = work.expectsInterrupt
+      if (expecting && expectingSince === 0) expectingSince = now
+      if (this.#spins && now - idleSince < (expecting ? this.#awake : this.#spin)) continue
+      if (!expecting) this.#spin = Math.max(this.#spin / 2, SPIN_LEAST)
       work.chores(now)
       await this.#sleep(work)
       idleSince = 0
@@ -93,6 +110,10 @@ export class TurnLoop {
     }
     await watch
     return promise
+  }
+
+  get #awake(): number {
+    return this.#interruptDelay < AWAKE_MOST ? this.#interruptDelay * 2 : this.#spin
   }
 
   #lines(work: TurnWork): boolean {

@@ -8,6 +8,7 @@ import { WakeLine } from '../../src/machine/wake-line.js'
 class ScriptedWork implements TurnWork {
   readonly calls: string[] = []
   deadline: number | undefined
+  expectsInterrupt = false
   ended = false
   onServe: () => void = () => {}
   onInterrupt: () => void = () => {}
@@ -97,3 +98,54 @@ t.test('until: settles by what an interrupt brings -> its value, and its rejecti
   t.equal(await turns.until(value, work), 'done')
   await t.rejects(turns.until(Promise.reject(new Error('no')), work), { message: 'no' })
 })
+
+for (const [delay, sleeps] of [
+  [0.1, false],
+  [2, true],
+] as const) {
+  t.test(
+    `an expected interrupt that takes ${delay} ms -> ${sleeps ? 'asleep' : 'awake'} until it comes`,
+    async (t) => {
+      const wake = WakeLine.create(eventfd())
+      const requests = eventfd()
+      t.teardown(() => {
+        closeSync(requests)
+        closeSync(wake.eventfd)
+      })
+      let now = 1
+      let raiseAt = now + delay
+      let slept = 0
+      // A clock that goes on with each look at it, and a device that interrupts when its time has come.
+      const clock = (): number => {
+        now += 0.01
+        if (now >= raiseAt) {
+          raiseAt = Number.POSITIVE_INFINITY
+          wake.raise()
+        }
+        return now
+      }
+      const beginSleep = wake.beginSleep.bind(wake)
+      wake.beginSleep = () => {
+        slept++
+        if (raiseAt !== Number.POSITIVE_INFINITY) {
+          now = raiseAt
+          clock()
+        }
+        return beginSleep()
+      }
+      const work = new ScriptedWork(requests)
+      work.expectsInterrupt = true
+      let interrupts = 0
+      work.onInterrupt = () => {
+        if (++interrupts === 1) slept = 0
+        if (interrupts === 20) work.ended = true
+        raiseAt = now + delay
+      }
+      const turns = new TurnLoop({ wake, clock, spin: true })
+      turns.requests = requests
+      await turns.serve(work)
+      t.equal(interrupts, 20)
+      t.equal(slept > 0, sleeps, `slept ${slept} times`)
+    },
+  )
+}

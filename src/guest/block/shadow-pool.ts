@@ -1,8 +1,10 @@
-/** Memory for shadow copies of metadata blocks: chunks of equal slots, reused. */
+/** Memory for shadow copies of metadata blocks: chunks of equal slots, reused. The first chunks are small: a short life needs few. */
 export class ShadowPool {
   readonly #blockSize: number
   readonly #free: Shadow[] = []
-  static readonly #CHUNK = 1 << 20
+  static readonly #LEAST = 1 << 16
+  static readonly #MOST = 1 << 20
+  #chunk = ShadowPool.#LEAST
 
   constructor(blockSize: number) {
     this.#blockSize = blockSize
@@ -18,7 +20,8 @@ export class ShadowPool {
   }
 
   #grow(): void {
-    const buffer = new ArrayBuffer(ShadowPool.#CHUNK)
+    const buffer = new ArrayBuffer(this.#chunk)
+    this.#chunk = Math.min(this.#chunk * 2, ShadowPool.#MOST)
     const bytes = new Uint8Array(buffer)
     const view = new DataView(buffer)
     for (let at = 0; at + this.#blockSize <= buffer.byteLength; at += this.#blockSize) {

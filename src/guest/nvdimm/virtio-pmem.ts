@@ -102,6 +102,11 @@ export class VirtioPmem {
     return new VirtioPmem(options)
   }
 
+  /** Flushes that the device has not answered. */
+  get inFlight(): number {
+    return this.#requests.size
+  }
+
   get broken(): boolean {
     return this.#state === 'broken'
   }
