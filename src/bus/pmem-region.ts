@@ -78,7 +78,7 @@ export class PmemRegion {
 
   /** Stores `source[from..to)` at `offset`. Throws RangeError outside the region, TypeError when it is read-only. */
   store(offset: number, source: Uint8Array, from = 0, to = source.length): void {
-    this.#check(offset, to - from)
+    this.check(offset, to - from)
     for (let done = from; done < to; ) {
       const segment = this.#segment(offset + (done - from))
       const at = (offset + (done - from)) % PmemRegion.SEGMENT_SIZE
@@ -92,8 +92,16 @@ export class PmemRegion {
     this.#stored(offset, to - from)
   }
 
+  /**
+   * As {@link store}, for a place whose old content nobody will ask for again, whatever happens: what is stored may
+   * become durable at once.
+   */
+  storeNew(offset: number, source: Uint8Array, from = 0, to = source.length): void {
+    this.store(offset, source, from, to)
+  }
+
   zero(offset: number, length: number): void {
-    this.#check(offset, length)
+    this.check(offset, length)
     for (let done = 0; done < length; ) {
       const segment = this.#segment(offset + done)
       const at = (offset + done) % PmemRegion.SEGMENT_SIZE
@@ -106,7 +114,7 @@ export class PmemRegion {
 
   /** Copies within the region. The ranges may not overlap. */
   copy(to: number, from: number, length: number): void {
-    this.#check(from, length)
+    this.check(from, length)
     for (let done = 0; done < length; ) {
       const source = this.directAccess(from + done)
       const part = Math.min(length - done, source.bytes.length - source.at)
@@ -122,7 +130,8 @@ export class PmemRegion {
     return segment
   }
 
-  #check(offset: number, length: number): void {
+  /** Throws RangeError outside the region, TypeError when it is read-only. */
+  protected check(offset: number, length: number): void {
     if (!(offset >= 0 && length >= 0 && offset + length <= this.size)) {
       throw new RangeError(`range ${offset}+${length} outside the pmem region of ${this.size} bytes`)
     }
@@ -130,8 +139,13 @@ export class PmemRegion {
   }
 
   #stored(offset: number, length: number): void {
-    this.storeSequence++
     this.dirtyLog.mark(offset, length)
+    this.noteStore(offset, length)
+  }
+
+  /** Counts a store, and tells the observer. */
+  protected noteStore(offset: number, length: number): void {
+    this.storeSequence++
     this.observer?.stored(offset, length)
   }
 }

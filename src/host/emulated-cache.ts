@@ -71,7 +71,7 @@ export class EmulatedCache implements HostMemoryBackend {
     this.statistics.syncs++
     if (this.memory.readOnly) return 0
     const pages: number[] = []
-    const result = this.#write(pages) || this.#fdatasync(pages)
+    const result = this.#write(pages) || this.#takeAhead() || this.#fdatasync(pages)
     if (result < 0) this.statistics.failures++
     return result
   }
@@ -122,6 +122,17 @@ export class EmulatedCache implements HostMemoryBackend {
     } finally {
       this.#privatePages.endWriteBack()
     }
+  }
+
+  /** What the guest's thread stored to the file by itself is owed to the medium like any write-back. */
+  #takeAhead(): 0 {
+    const pages = this.memory.aheadLog?.take() ?? []
+    if (pages.length > 0) {
+      this.#unsynced.putBack(pages)
+      this.#fdatasyncDue = true
+      this.statistics.bytesWrittenBack += pages.length * DirtyLog.PAGE_SIZE
+    }
+    return 0
   }
 
   /** `written` are pages given to the file just now; their private copies are let go only once they are durable. */

@@ -1,8 +1,9 @@
-import { MADV_DONTNEED, type Mapping, madvise, mapFile, PAGE_SIZE, viewSegments } from '../../lib/libc.js'
+import { MADV_DONTNEED, type Mapping, madvise, mapFile, PAGE_SIZE } from '../../lib/libc.js'
 import { DirtyLog } from '../bus/dirty-log.js'
-import { PmemRegion } from '../bus/pmem-region.js'
+import { HostRegion } from './host-region.js'
 import type { ImageFile } from './image-file.js'
 import { pageRuns } from './page-run.js'
+import { PageSet } from './page-set.js'
 import { PrivatePages, type PrivatePagesHandle } from './private-pages.js'
 
 /** What another thread needs to see memory that this one mapped; can be sent to a worker. */
@@ -12,6 +13,9 @@ export interface HostMemoryHandle {
   readonly readOnly: boolean
   readonly dirtyLog: SharedArrayBuffer
   readonly privatePages: PrivatePagesHandle | undefined
+  readonly aheadLog: SharedArrayBuffer | undefined
+  /** Of the image; file descriptors are the process's. */
+  readonly fd: number
   readonly reclaimLimit: number
 }
 
@@ -23,6 +27,8 @@ export interface HostMemoryOptions {
 }
 
 const RECLAIM_LIMIT = 64 << 20
+/** Pages from which on it is worth a system call to let go of a view. */
+const LEAST_VIEW = 64
 
 /**
  * The image as memory of this process, with the dirty log. The thread that mapped it unmaps it, after the others
@@ -36,6 +42,14 @@ export class HostMemory {
   readonly dirtyLog: DirtyLog
   /** Only of a private mapping. */
   readonly privatePages: PrivatePages | undefined
+  /**
+   * Only of a private mapping: pages that were stored to the file at once, and that no sync has covered. In the log's
+   * sense they are clean: the file has them.
+   */
+  readonly aheadLog: DirtyLog | undefined
+  /** Only of a private mapping, and only known to the thread that stores: pages of which it made a private copy. */
+  readonly copies: PageSet | undefined
+  readonly fd: number
   readonly #reclaimLimit: number
   readonly #mapping: Mapping | undefined
 
@@ -44,8 +58,11 @@ export class HostMemory {
     this.size = handle.size
     this.readOnly = handle.readOnly
     this.dirtyLog = new DirtyLog(handle.size, handle.dirtyLog)
+    this.fd = handle.fd
     this.#reclaimLimit = handle.reclaimLimit
     this.#mapping = mapping
+    this.aheadLog = handle.aheadLog === undefined ? undefined : new DirtyLog(handle.size, handle.aheadLog)
+    this.copies = handle.privatePages === undefined ? undefined : new PageSet(handle.size)
     this.privatePages =
       handle.privatePages === undefined ? undefined : new PrivatePages(handle.size, handle.privatePages)
   }
@@ -59,6 +76,8 @@ export class HostMemory {
       readOnly,
       dirtyLog: new DirtyLog(size).memory,
       privatePages: options.shared ? undefined : new PrivatePages(size).handle,
+      aheadLog: options.shared || readOnly ? undefined : new DirtyLog(size).memory,
+      fd: image.fd,
       reclaimLimit: options.reclaimLimit ?? RECLAIM_LIMIT,
     }
     return new HostMemory(handle, mapping)
@@ -76,20 +95,15 @@ export class HostMemory {
       readOnly: this.readOnly,
       dirtyLog: this.dirtyLog.memory,
       privatePages: this.privatePages?.handle,
+      aheadLog: this.aheadLog?.memory,
+      fd: this.fd,
       reclaimLimit: this.#reclaimLimit,
     }
   }
 
   /** The memory as the bus shows it at guest-physical address `start`. One per storing thread: it counts its stores. */
-  region(start: number): PmemRegion {
-    return new PmemRegion({
-      start,
-      size: this.size,
-      memory: viewSegments(this.address, this.size),
-      address: this.address,
-      dirtyLog: this.dirtyLog,
-      readOnly: this.readOnly,
-    })
+  region(start: number): HostRegion {
+    return new HostRegion(this, start)
   }
 
   /** The thread that stores should call {@link reclaim}. Cheap: ask after every operation. */
@@ -110,10 +124,25 @@ export class HostMemory {
     if (pages === undefined) return 0
     try {
       return pageRuns(pages).reduce((sum, { first, count }) => {
+        this.copies?.delete(first, count)
         return sum + this.#drop(first * DirtyLog.PAGE_SIZE, (first + count) * DirtyLog.PAGE_SIZE)
       }, 0)
     } finally {
       this.privatePages.endReclaim()
+    }
+  }
+
+  /**
+   * Lets go of the pages that are only a view of the host's page cache, which keeps them: reading a large image would
+   * make all of it resident here too. Only for the thread that stores. Few pages between copies are left alone.
+   */
+  dropViews(): void {
+    const { pages } = this.dirtyLog
+    for (let first = 0; first < pages; ) {
+      const from = this.copies?.nextAbsent(first, pages) ?? 0
+      first = this.copies?.next(from, pages) ?? pages
+      if (first - from < LEAST_VIEW) continue
+      this.#drop(from * DirtyLog.PAGE_SIZE, Math.min(first * DirtyLog.PAGE_SIZE, this.size))
     }
   }
 
@@ -123,6 +152,7 @@ export class HostMemory {
       throw new TypeError('a shared mapping has nothing of its own to discard')
     this.dirtyLog.take()
     this.privatePages.clear()
+    this.copies?.delete(0, this.dirtyLog.pages)
     this.#drop(0, this.size)
   }
 

@@ -14,7 +14,6 @@ import { PMEM_START, RAM_SIZE, RAM_START } from './address-map.js'
 import { Guest } from './guest.js'
 import { WRITE_BACK_LIMIT } from './host.js'
 import { failureOf } from './monitor-protocol.js'
-import { PopulatedRegion } from './populated-region.js'
 import type {
   Answer,
   Question,
@@ -30,6 +29,9 @@ import { logToDescriptor } from './worker-log.js'
 
 /** Steady, and since 1970: the journal writes it into commit blocks. Milliseconds. */
 const clock = (): number => performance.timeOrigin + performance.now()
+
+/** Bytes moved from one drop of views to the next. */
+const VIEWS_MOST = 64 << 20
 
 /** Ticks as long as Linux's at HZ=250: several writes within one share a time stamp, and so need no new commit. */
 const TICK = 4
@@ -54,6 +56,8 @@ class Vcpu implements TurnWork {
   #guest: Guest | undefined
   #session: Session | undefined
   #panic: Error | undefined
+  /** Bytes read and written when views were last dropped. */
+  #movedAtDrop = 0
 
   constructor(start: VcpuStart, port: MessagePort) {
     this.#start = start
@@ -122,8 +126,17 @@ class Vcpu implements TurnWork {
     const memory = this.#memory
     if (memory === undefined) return
     if (memory.reclaimDue) memory.reclaim()
+    this.#dropViews(memory)
     if (memory.privatePages !== undefined && memory.dirtyLog.count * DirtyLog.PAGE_SIZE > WRITE_BACK_LIMIT)
       this.#doorbell.ring()
+  }
+
+  /** What was moved bounds what became resident by it. */
+  #dropViews(memory: HostMemory): void {
+    const { read = 0, written = 0 } = this.#session?.statistics ?? {}
+    if (read + written - this.#movedAtDrop < VIEWS_MOST) return
+    this.#movedAtDrop = read + written
+    memory.dropViews()
   }
 
   get deadline(): number | undefined {
@@ -141,7 +154,7 @@ class Vcpu implements TurnWork {
     this.#guest = new Guest({
       ram: new GuestMemory({ start: RAM_START, size: RAM_SIZE, memory: this.#start.ram }),
       mmio: new VirtioMmioRegisters(new VirtioMmioState(boot.registers), this.#doorbell),
-      pmem: new PopulatedRegion(memory, PMEM_START),
+      pmem: memory.region(PMEM_START),
       clock,
       now,
       relax: () => {

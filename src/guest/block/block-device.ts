@@ -24,6 +24,11 @@ export interface BlockDevice {
   readonly flushedSequence: number
   /** Copies `source[from..to)` to `offset`. */
   write(offset: number, source: Uint8Array, from?: number, to?: number): void
+  /**
+   * As {@link write}, for blocks that were free in every state that a power failure could leave until now: the device
+   * may make the bytes durable before a flush. Absent where that would gain nothing.
+   */
+  writeNew?(offset: number, source: Uint8Array, from?: number, to?: number): void
   zero(offset: number, length: number): void
   /** Copies within the device; the ranges may not overlap. */
   copy(to: number, from: number, length: number): void

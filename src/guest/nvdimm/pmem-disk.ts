@@ -32,6 +32,11 @@ export class PmemDisk implements BlockDevice {
     this.#ndRegion.region.store(offset, source, from, to)
   }
 
+  writeNew(offset: number, source: Uint8Array, from = 0, to = source.length): void {
+    this.#checkStore(offset, to - from)
+    this.#ndRegion.region.storeNew(offset, source, from, to)
+  }
+
   zero(offset: number, length: number): void {
     this.#checkStore(offset, length)
     this.#ndRegion.region.zero(offset, length)
