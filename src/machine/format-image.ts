@@ -1,7 +1,13 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, rmSync, statSync } from 'node:fs'
 import { FsError } from '../../lib/errno.js'
 import { detect } from '../guest/ext4/mkfs/detect.js'
-import { type MkfsOptions, type MkfsReport, mkfs } from '../guest/ext4/mkfs/mkfs.js'
+import {
+  defaultJournalBlocks,
+  LEAST_BLOCKS_FOR_JOURNAL,
+  type MkfsOptions,
+  type MkfsReport,
+  mkfs,
+} from '../guest/ext4/mkfs/mkfs.js'
 import { InlineMachine } from './inline-machine.js'
 
 export interface FormatOptions extends Omit<MkfsOptions, 'now' | 'zeroed'> {
@@ -67,6 +73,7 @@ async function format(image: string, options: Omit<MkfsOptions, 'now'>): Promise
   // Everything written once, then one sync: the host's own page cache needs no copy.
   const machine = InlineMachine.boot({ image, hostCache: 'kernel' })
   try {
+    requireJournal(machine.disk.size, options)
     const report = mkfs(machine.disk, { ...options, now: { sec: Math.floor(Date.now() / 1000), nsec: 0 } })
     await machine.disk.flush()
     return report
@@ -77,4 +84,18 @@ async function format(image: string, options: Omit<MkfsOptions, 'now'>): Promise
   } finally {
     await machine.shutDown()
   }
+}
+
+/** As mke2fs, mkfs makes no journal where there is no room for one; such a file system could only be read here. */
+function requireJournal(size: number, { blockSize = 4096, journalBlocks }: Omit<MkfsOptions, 'now'>): void {
+  if (journalBlocks !== undefined || defaultJournalBlocks(Math.floor(size / blockSize)) > 0) return
+  const smaller = blockSize > 1024 ? ', or take blocks of 1024 bytes (without DAX)' : ''
+  throw new FsError(
+    'ENOSPC',
+    `${size} bytes have no room for a journal of blocks of ${blockSize}: make it ${formatLeast(blockSize)} or more${smaller}`,
+  )
+}
+
+function formatLeast(blockSize: number): string {
+  return `${(LEAST_BLOCKS_FOR_JOURNAL * blockSize) >> 20}M`
 }

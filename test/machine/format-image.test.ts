@@ -51,3 +51,17 @@ t.test('formatImage: an image in use -> EBUSY even by force, whatever the size',
   t.equal(statSync(image).size, 16 << 20)
   await machine.shutDown()
 })
+
+t.test(
+  'an image too small for a journal -> ENOSPC, which says what is large enough, and no file',
+  async (t) => {
+    const image = newImage()
+    await t.rejects(formatImage({ image, size: 4 << 20 }), {
+      code: 'ENOSPC',
+      message: /8M or more, or take blocks of 1024/,
+    })
+    t.equal(existsSync(image), false)
+    const report = await formatImage({ image, size: 4 << 20, blockSize: 1024 })
+    t.equal(report.journalBlocks, 1024)
+  },
+)

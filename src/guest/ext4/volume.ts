@@ -29,6 +29,8 @@ export class Volume {
   readonly orphans: Orphans
   /** Attribute blocks that inodes may share. */
   readonly xattrBlocks = new XattrBlockCache()
+  /** Inodes of attribute values that lost their last user: to be evicted when the operation has ended. */
+  readonly unusedInodes = new Set<number>()
   /** Set by mount, before any operation that changes something. */
   journal: Journal | undefined
   /** Who the present operation is for. */
@@ -96,6 +98,15 @@ export class Volume {
       8,
       this.blockSize * 8,
     )
+    // Clusters are blocks without bigalloc, which is refused.
+    const clusters = sb(SuperBlock.s_clusters_per_group)
+    if (clusters !== this.blocksPerGroup) bad('s_clusters_per_group', clusters, this.blocksPerGroup)
+    range(
+      's_log_cluster_size',
+      sb(SuperBlock.s_log_cluster_size),
+      sb(SuperBlock.s_log_block_size),
+      sb(SuperBlock.s_log_block_size),
+    )
     this.inodesPerGroup = range(
       's_inodes_per_group',
       sb(SuperBlock.s_inodes_per_group),
@@ -103,7 +114,7 @@ export class Volume {
       this.blockSize * 8,
     )
     this.inodesCount = sb(SuperBlock.s_inodes_count)
-    const rev = sb(SuperBlock.s_rev_level)
+    const rev = range('s_rev_level', sb(SuperBlock.s_rev_level), 0, 1)
     this.inodeSize = rev === 0 ? 128 : range('s_inode_size', sb(SuperBlock.s_inode_size), 128, this.blockSize)
     if ((this.inodeSize & (this.inodeSize - 1)) !== 0) bad('s_inode_size', this.inodeSize, 'a power of two')
     this.firstIno = rev === 0 ? 11 : sb(SuperBlock.s_first_ino)

@@ -53,6 +53,8 @@ export interface MkfsReport {
 }
 
 const BLOCK_SIZES = [1024, 2048, 4096]
+/** Blocks of the smallest file system that gets a journal unless asked not to. */
+export const LEAST_BLOCKS_FOR_JOURNAL = 2048
 const LEAST_JOURNAL = 1024
 const MOST_JOURNAL = 10_240_000
 /** Signatures of other file systems stand in the first and the last bytes. */
@@ -153,8 +155,8 @@ function fit(blocks: number, options: MkfsOptions): { geometry: Geometry; placem
 }
 
 /** As mke2fs: it grows with the file system in powers of two. */
-function defaultJournalBlocks(blocks: number): number {
-  if (blocks < 2048) return 0
+export function defaultJournalBlocks(blocks: number): number {
+  if (blocks < LEAST_BLOCKS_FOR_JOURNAL) return 0
   if (blocks < 32768) return 1024
   if (blocks < 256 * 1024) return 4096
   if (blocks < 512 * 1024) return 8192
