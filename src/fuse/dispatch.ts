@@ -25,6 +25,7 @@ import { GetxattrIn, SetxattrIn } from './abi/xattr.js'
 import type { Connection, Finish, Handler } from './connection.js'
 import { getattr, readlink, setattr, statfs, statx } from './operations/attr.js'
 import { destroy, init } from './operations/connection.js'
+import { copied, copied64, copyFileRange } from './operations/copy.js'
 import { opendir, readdir, readdirplus } from './operations/directory.js'
 import {
   batchForget,
@@ -47,9 +48,11 @@ import {
   openChanges,
   opened,
   read,
+  tmpfile,
   write,
   written,
 } from './operations/file.js'
+import { ioctl, ioctlChanges } from './operations/ioctl.js'
 import { fsync, syncfs } from './operations/sync.js'
 import { getxattr, listxattr, removexattr, setxattr } from './operations/xattr.js'
 import type { Request } from './request.js'
@@ -121,10 +124,13 @@ row(Opcode.ACCESS, AccessIn, succeed)
 
 row(Opcode.OPEN, OpenIn, open, { changes: openChanges, finish: opened })
 change(Opcode.CREATE, CreateIn, create)
+change(Opcode.TMPFILE, CreateIn, tmpfile)
 row(Opcode.READ, ReadIn, read, { data: true })
 change(Opcode.WRITE, WriteIn, write, written)
 row(Opcode.RELEASE, ReleaseIn, succeed)
 change(Opcode.FALLOCATE, FallocateIn, fallocate)
+change(Opcode.COPY_FILE_RANGE, CopyFileRangeIn, copyFileRange, copied)
+change(Opcode.COPY_FILE_RANGE_64, CopyFileRangeIn, copyFileRange, copied64)
 row(Opcode.LSEEK, LseekIn, lseek)
 row(Opcode.FSYNC, FsyncIn, fsync)
 row(Opcode.FSYNCDIR, FsyncIn, fsync)
@@ -140,15 +146,11 @@ row(Opcode.READDIR, ReaddirIn, readdir)
 row(Opcode.READDIRPLUS, ReaddirIn, readdirplus)
 row(Opcode.RELEASEDIR, ReleaseIn, succeed)
 
-// No ioctl is known.
-row(Opcode.IOCTL, IoctlIn, () => -E.ENOTTY)
+row(Opcode.IOCTL, IoctlIn, ioctl, { changes: ioctlChanges })
 
 // The kernel remembers ENOSYS for the life of the connection and from then on answers by itself: FLUSH (sent at each
-// close(2), which promises nothing) succeeds, POLL says ready, copying becomes reads and writes,
-// TMPFILE is EOPNOTSUPP, BMAP finds nothing. EOPNOTSUPP would come to the same, with a request each time.
+// close(2), which promises nothing) succeeds, POLL says ready, BMAP finds
+// nothing. EOPNOTSUPP would come to the same, with a request each time.
 row(Opcode.FLUSH, FlushIn, notImplemented)
-row(Opcode.TMPFILE, CreateIn, notImplemented)
-row(Opcode.COPY_FILE_RANGE, CopyFileRangeIn, notImplemented)
-row(Opcode.COPY_FILE_RANGE_64, CopyFileRangeIn, notImplemented)
 row(Opcode.BMAP, BmapIn, notImplemented)
 row(Opcode.POLL, NOTHING, notImplemented)

@@ -35,6 +35,9 @@ export async function formatImage(options: FormatOptions): Promise<MkfsReport> {
       'EEXIST',
       `'${image}' has ${found.size} bytes already, more than asked for; --force cuts it`,
     )
+  // Before anything is changed; the size of a device is known only when it is open.
+  const bytes = size ?? (found?.isFile() ? found.size : undefined)
+  if (bytes !== undefined && bytes > 0) requireJournal(bytes, mkfsOptions)
   if (found === undefined) makeFile(image, size ?? 0)
   try {
     if (found?.isFile() && size !== undefined && found.size !== size) await resize(image, size)

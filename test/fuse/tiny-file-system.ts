@@ -13,6 +13,7 @@ import {
   type StatFs,
   type Timespec,
 } from '../../src/guest/vfs/attributes.js'
+import type { FileAttr } from '../../src/guest/vfs/file-attr.js'
 import type { DataRun, EntrySink, FileSystem } from '../../src/guest/vfs/file-system.js'
 
 interface Node {
@@ -21,6 +22,7 @@ interface Node {
   data: Uint8Array
   users: number
   xattrs: Map<string, Uint8Array>
+  fileAttr: FileAttr
 }
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1')
@@ -74,7 +76,14 @@ export class TinyFileSystem implements FileSystem {
       uid,
       gid,
     }
-    this.nodes.set(ino, { attributes, entries: new Map(), data: new Uint8Array(0), users: 0, xattrs: new Map() })
+    this.nodes.set(ino, {
+      attributes,
+      entries: new Map(),
+      data: new Uint8Array(0),
+      users: 0,
+      xattrs: new Map(),
+      fileAttr: { flags: 0, projectId: 0 },
+    })
     return ino
   }
 
@@ -158,6 +167,12 @@ export class TinyFileSystem implements FileSystem {
     if (this.lookup(dir, name) !== undefined) throw new FsError('EEXIST')
     const ino = this.#enter(dir, name, this.#make(mode, owner))
     this.node(ino).attributes.rdev = rdev
+    return ino
+  }
+
+  tmpfile(_dir: number, mode: number, owner: Owner): number {
+    const ino = this.#make(S_IFREG | mode, owner)
+    this.node(ino).attributes.nlink = 0
     return ino
   }
 
@@ -267,6 +282,14 @@ export class TinyFileSystem implements FileSystem {
 
   removexattr(ino: number, name: Uint8Array): void {
     if (!this.node(ino).xattrs.delete(text(name))) throw new FsError('ENODATA')
+  }
+
+  getFileAttr(ino: number): FileAttr {
+    return this.node(ino).fileAttr
+  }
+
+  setFileAttr(ino: number, attr: FileAttr): void {
+    this.node(ino).fileAttr = attr
   }
 
   #sync(): Promise<void> | undefined {

@@ -26,12 +26,14 @@ t.test('formatImage: a new file -> sparse, and clean to e2fsck', async (t) => {
 t.test('formatImage: an existing file -> its size is taken, its content only by force', async (t) => {
   const image = newImage()
   writeFileSync(image, '')
-  truncateSync(image, 8 << 20)
+  truncateSync(image, 16 << 20)
   await formatImage({ image })
   await t.rejects(formatImage({ image }), { code: 'EEXIST', message: /holds ext4 already; --force/ })
-  await t.rejects(formatImage({ image, size: 4 << 20 }), { code: 'EEXIST', message: /--force cuts it/ })
-  t.equal((await formatImage({ image, size: 4 << 20, force: true })).blocksCount, 1024)
-  t.equal(statSync(image).size, 4 << 20)
+  await t.rejects(formatImage({ image, size: 8 << 20 }), { code: 'EEXIST', message: /--force cuts it/ })
+  await t.rejects(formatImage({ image, size: 4 << 20, force: true }), { code: 'ENOSPC' })
+  t.equal(statSync(image).size, 16 << 20, 'nothing was cut')
+  t.equal((await formatImage({ image, size: 8 << 20, force: true })).blocksCount, 2048)
+  t.equal(statSync(image).size, 8 << 20)
 })
 
 t.test('formatImage: no size, bad size, too small -> refused, and no file is left', async (t) => {
@@ -47,7 +49,7 @@ t.test('formatImage: an image in use -> EBUSY even by force, whatever the size',
   const { image } = await temporaryImage()
   const machine = InlineMachine.boot({ image })
   await t.rejects(formatImage({ image, force: true }), { code: 'EBUSY' })
-  await t.rejects(formatImage({ image, size: 4 << 20, force: true }), { code: 'EBUSY' })
+  await t.rejects(formatImage({ image, size: 8 << 20, force: true }), { code: 'EBUSY' })
   t.equal(statSync(image).size, 16 << 20)
   await machine.shutDown()
 })

@@ -90,6 +90,9 @@ export const CopyFileRangeIn = layout('fuse_copy_file_range_in', 56, {
   flags: le64(48),
 })
 
+/** struct fuse_copy_file_range_out, of COPY_FILE_RANGE_64; the older request is answered by a {@link WriteOut}. */
+export const CopyFileRangeOut = layout('fuse_copy_file_range_out', 8, { bytes_copied: le64(0) })
+
 /** struct fuse_ioctl_in. */
 export const IoctlIn = layout('fuse_ioctl_in', 32, {
   fh: le64(0),

@@ -68,7 +68,7 @@ export function batchForget(connection: Connection, request: Request): number {
 }
 
 /** As inode_init_owner() of Linux: in a set-group-id directory everything new belongs to the directory's group. */
-function ownerIn(directory: Attributes, request: Request, umask: number): Owner {
+export function ownerIn(directory: Attributes, request: Request, umask: number): Owner {
   return { uid: request.uid, gid: directory.mode & S_ISGID ? directory.gid : request.gid, umask }
 }
 

@@ -4,6 +4,7 @@
  */
 import { E, FsError } from '../../../lib/errno.js'
 import { type AttributeChange, S_ISGID, S_ISUID } from '../../guest/vfs/attributes.js'
+import { FS_APPEND_FL, FS_IMMUTABLE_FL } from '../../guest/vfs/file-attr.js'
 import type { FileSystem } from '../../guest/vfs/file-system.js'
 import { EntryOut } from '../abi/attr.js'
 import {
@@ -28,9 +29,11 @@ import {
 import { MAX_WRITE, PAYLOAD } from '../channel.js'
 import type { Connection } from '../connection.js'
 import type { Request } from '../request.js'
-import { makeNode, replyEntry } from './entry.js'
+import { makeNode, ownerIn, replyEntry } from './entry.js'
 
 /** As in asm-generic/fcntl.h. */
+const O_ACCMODE = 0o3
+const O_APPEND = 0o2000
 const O_TRUNC = 0o1000
 const S_IXGRP = 0o010
 
@@ -55,11 +58,20 @@ export function openChanges(_: Connection, request: Request): boolean {
 
 export function open(connection: Connection, request: Request): number | Promise<void> {
   const { view, at, ino } = request
+  const flags = OpenIn.flags.get(view, at)
+  if ((flags & (O_ACCMODE | O_TRUNC)) !== 0 && isProtected(connection, ino, flags)) return -E.EPERM
   if (!openChanges(connection, request)) return opened(connection, request)
   const change: AttributeChange = { size: 0 }
   if (OpenIn.open_flags.get(view, at) & FUSE_OPEN_KILL_SUIDGID) change.killPrivileges = true
   if (connection.writebackCache) Object.assign(change, keptTimes(connection, ino))
   return connection.fs.setattr(ino, change) ?? opened(connection, request)
+}
+
+/** Whether an inode that is immutable or append-only refuses to be opened so: the kernel does not know these flags. */
+function isProtected(connection: Connection, ino: number, flags: number): boolean {
+  const { flags: inodeFlags } = connection.fs.getFileAttr(ino)
+  if ((inodeFlags & FS_IMMUTABLE_FL) !== 0) return true
+  return (inodeFlags & FS_APPEND_FL) !== 0 && (flags & (O_APPEND | O_TRUNC)) !== O_APPEND
 }
 
 /**
@@ -80,6 +92,15 @@ export function create(connection: Connection, request: Request): number {
   const name = request.name(at + CreateIn.SIZE)
   const umask = CreateIn.umask.get(view, at)
   const ino = makeNode(connection, request, name, CreateIn.mode.get(view, at), umask, 0)
+  replyEntry(connection, ino)
+  return EntryOut.SIZE + encodeOpen(connection, PAYLOAD + EntryOut.SIZE, ino)
+}
+
+/** O_TMPFILE; the name that comes with it means nothing. */
+export function tmpfile(connection: Connection, request: Request): number {
+  const { view, at } = request
+  const owner = ownerIn(connection.fs.getattr(request.ino), request, CreateIn.umask.get(view, at))
+  const ino = connection.fs.tmpfile(request.ino, CreateIn.mode.get(view, at), owner)
   replyEntry(connection, ino)
   return EntryOut.SIZE + encodeOpen(connection, PAYLOAD + EntryOut.SIZE, ino)
 }
@@ -115,8 +136,11 @@ export function write(connection: Connection, request: Request): number | Promis
   return typeof stored === 'number' ? written(connection, request, stored) : stored
 }
 
-/** Set on every write of a caller without CAP_FSETID, so look before changing. True when the inode was changed. */
-function dropSetId(connection: Connection, ino: number): boolean {
+/**
+ * Lets the set-id bits fall. Asked for by every write of a caller without CAP_FSETID, so look before changing. True
+ * when the inode was changed.
+ */
+export function dropSetId(connection: Connection, ino: number): boolean {
   const { mode } = connection.fs.getattr(ino)
   const groupExecutes = (mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)
   if ((mode & S_ISUID) === 0 && !groupExecutes) return false
@@ -195,6 +219,8 @@ export function fallocate(connection: Connection, request: Request): number | Pr
   const length = FallocateIn.length.get(view, at)
   const { fs } = connection
   const times = connection.writebackCache ? keptTimes(connection, request.ino) : undefined
+  // No flag says whether the caller has CAP_FSETID.
+  if (request.uid !== 0) dropSetId(connection, request.ino)
   const wait = fs.fallocate(request.ino, FallocateIn.mode.get(view, at), offset, length)
   if (times === undefined) return wait ?? 0
   return restoreTimes(fs, request.ino, times, wait)

@@ -43,6 +43,22 @@ function deviceOf(inode: Inode, type: number): number {
   return head.view.getUint32(at, true) || head.view.getUint32(at + 4, true)
 }
 
+/** Whether the change brings only times that the kernel's page cache kept: ctime is told then. */
+export function isWriteBack({ mode, uid, gid, size, ctime }: AttributeChange): boolean {
+  return (
+    ctime !== undefined && mode === undefined && uid === undefined && gid === undefined && size === undefined
+  )
+}
+
+/**
+ * Whether an append-only inode refuses the change, as notify_change() of Linux has it: all but times that become now,
+ * and the fall of set-id bits.
+ */
+export function isRefusedAppendOnly({ mode, uid, gid, size, atime, mtime }: AttributeChange): boolean {
+  if (mode !== undefined || uid !== undefined || gid !== undefined || size !== undefined) return true
+  return typeof atime === 'object' || typeof mtime === 'object'
+}
+
 /** Everything but the size. */
 export function changeAttributes(handle: Handle, inode: Inode, change: AttributeChange): void {
   inode.modify(handle)
@@ -52,7 +68,12 @@ export function changeAttributes(handle: Handle, inode: Inode, change: Attribute
   if (change.gid !== undefined) inode.gid = change.gid
   if (change.killPrivileges) inode.mode = withoutPrivileges(inode.mode)
   if (change.mode !== undefined) followMode(handle, inode)
-  if (change.uid !== undefined || change.gid !== undefined || change.size !== undefined || change.killPrivileges) {
+  if (
+    change.uid !== undefined ||
+    change.gid !== undefined ||
+    change.size !== undefined ||
+    change.killPrivileges
+  ) {
     if (!inode.isDirectory) dropCapability(handle, inode)
   }
   const now = inode.volume.now()

@@ -5,7 +5,7 @@ import { freeRange } from './file-blocks.js'
 import type { Inode } from './inode.js'
 import { EXTENTS_FL } from './raw-inode.js'
 import { STEP_CREDITS } from './truncate.js'
-import { releaseXattrBlock } from './xattr-block.js'
+import { releaseXattrs } from './xattr.js'
 
 /** Frees an inode that has neither links nor users: its blocks, its attributes, itself. Returns whether all is done. */
 export function evict(handle: Handle, inode: Inode): boolean {
@@ -13,7 +13,7 @@ export function evict(handle: Handle, inode: Inode): boolean {
   const isDirectory = inode.isDirectory
   if ((inode.flags & EXTENTS_FL) !== 0 && !freeRange(handle, inode, 0, MAX_LOGICAL_BLOCK + 1, isDirectory))
     return false
-  releaseXattrBlock(handle, inode)
+  releaseXattrs(handle, inode)
   volume.orphans.remove(handle, inode)
   inode.modify(handle)
   inode.size = 0

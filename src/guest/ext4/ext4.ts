@@ -4,14 +4,16 @@ import type { BlockDevice } from '../block/block-device.js'
 import type { Handle } from '../jbd2/handle.js'
 import type { Journal } from '../jbd2/journal.js'
 import type { JournalCounters } from '../jbd2/journal-log.js'
-import { tidGeq } from '../jbd2/tid.js'
 import type { AttributeChange, Attributes, Owner, StatFs } from '../vfs/attributes.js'
+import type { FileAttr } from '../vfs/file-attr.js'
 import type { DataRun, EntrySink, FileSystem } from '../vfs/file-system.js'
-import { attributesOf, changeAttributes } from './attributes.js'
+import { attributesOf, changeAttributes, isRefusedAppendOnly, isWriteBack } from './attributes.js'
 import { dropCapability, hasCapability } from './capability.js'
 import { continueEvict, evict } from './evict.js'
 import { fallocate } from './fallocate.js'
 import { readFile, seekFile, writeFile } from './file.js'
+import { getFileAttr, setFileAttr } from './file-attr.js'
+import { type Durability, fsync, syncfs } from './fsync.js'
 import type { Inode } from './inode.js'
 import {
   type ErrorsBehaviour,
@@ -50,7 +52,8 @@ export class Ext4 implements FileSystem {
   readonly #volume: Volume
   readonly #journal: Journal | undefined
   readonly #errors: ErrorsBehaviour
-  readonly #barrier: boolean
+  /** Undefined when mounted read-only. */
+  readonly #durability: Durability | undefined
   readonly #overhead: number
   readonly #evictions = new Set<Promise<void>>()
 
@@ -63,7 +66,7 @@ export class Ext4 implements FileSystem {
     this.#volume = volume
     this.#journal = journal
     this.#errors = errors
-    this.#barrier = barrier
+    this.#durability = journal && { volume, journal, barrier }
     this.#overhead = overheadBlocks(volume)
     this.report = report
     this.blockSize = volume.blockSize
@@ -127,7 +130,7 @@ export class Ext4 implements FileSystem {
 
   setattr(ino: number, change: AttributeChange): void | Promise<void> {
     const inode = this.#inode(ino)
-    this.#refuseImmutable(inode, change.size !== undefined)
+    if (!isWriteBack(change)) this.#refuseImmutable(inode, isRefusedAppendOnly(change))
     if (change.size !== undefined) {
       if (inode.isDirectory) throw new FsError('EISDIR', `inode ${ino}`)
       if (!inode.isRegular) throw new FsError('EINVAL', `inode ${ino}`)
@@ -148,6 +151,10 @@ export class Ext4 implements FileSystem {
     return this.#change(
       (handle) => namei.mknod(this.#volume, handle, this.#inode(dir), name, mode, rdev, owner).ino,
     )
+  }
+
+  tmpfile(dir: number, mode: number, owner: Owner): number {
+    return this.#change((handle) => namei.tmpfile(this.#volume, handle, this.#inode(dir), mode, owner).ino)
   }
 
   mkdir(dir: number, name: Uint8Array, mode: number, owner: Owner): number {
@@ -200,7 +207,9 @@ export class Ext4 implements FileSystem {
     keepTimes: boolean,
   ): number {
     const inode = this.#inode(ino)
-    this.#refuseImmutable(inode, false)
+    if (!inode.isRegular) throw new FsError(inode.isDirectory ? 'EISDIR' : 'EINVAL', `inode ${ino}`)
+    // A write-back of the page cache was written before the inode became immutable.
+    if (!keepTimes) this.#refuseImmutable(inode, false)
     if (hasCapability(inode)) this.#change((handle) => dropCapability(handle, inode))
     try {
       return writeFile(this.#writable(), inode, { offset, source, from, to, keepTimes })
@@ -244,27 +253,24 @@ export class Ext4 implements FileSystem {
     this.#change((handle) => removeAttribute(handle, inode, name))
   }
 
+  getFileAttr(ino: number): FileAttr {
+    return this.#read(() => getFileAttr(this.#inode(ino)))
+  }
+
+  setFileAttr(ino: number, attr: FileAttr): void {
+    this.#change((handle) => setFileAttr(handle, this.#inode(ino), attr))
+  }
+
   /**
    * One FLUSH when only data was overwritten, a commit (two) when metadata changed, nothing when all is durable.
    * Once the journal is aborted it fails for ever.
    */
   fsync(ino: number, dataOnly: boolean): Promise<void> | undefined {
-    const journal = this.#journal
-    if (journal === undefined) return undefined
-    if (journal.aborted !== undefined)
-      throw new FsError('EIO', 'the journal is aborted', { cause: journal.aborted })
-    const inode = this.#inode(ino)
-    const tid = dataOnly ? inode.datasyncTid : inode.syncTid
-    if (tid !== 0 && !tidGeq(journal.committedTid, tid)) return this.#commitAndFlush(journal, inode, tid)
-    return this.#flushIfDirty(inode)
+    return this.#durability && fsync(this.#durability, this.#inode(ino), dataOnly)
   }
 
   syncfs(): Promise<void> | undefined {
-    const journal = this.#journal
-    if (journal === undefined) return undefined
-    if (journal.aborted !== undefined)
-      throw new FsError('EIO', 'the journal is aborted', { cause: journal.aborted })
-    return this.#syncAll(journal)
+    return this.#durability && syncfs(this.#durability)
   }
 
   /** Whether the inode asks for DAX under `dax=inode`: EXT4_DAX_FL. */
@@ -295,7 +301,8 @@ export class Ext4 implements FileSystem {
   async unmount(): Promise<void> {
     const journal = this.#journal
     if (journal === undefined) return
-    while (this.#evictions.size > 0) await Promise.all(this.#evictions)
+    for (this.#evictUnused(); this.#evictions.size > 0; this.#evictUnused())
+      await Promise.all(this.#evictions)
     await journal.close()
     await markUnmounted(this.#volume)
   }
@@ -332,10 +339,20 @@ export class Ext4 implements FileSystem {
     try {
       const result = operation(handle)
       handle.stop()
+      if (this.#volume.unusedInodes.size > 0) this.#evictUnused()
       return result
     } catch (error) {
       handle.revert()
       throw this.#noted(error)
+    }
+  }
+
+  /** Values of attributes that nobody has any more. */
+  #evictUnused(): void {
+    const { unusedInodes, inodeCache } = this.#volume
+    for (const ino of unusedInodes) {
+      unusedInodes.delete(ino)
+      this.#evictIfUnused(inodeCache.get(ino))
     }
   }
 
@@ -364,33 +381,6 @@ export class Ext4 implements FileSystem {
       .catch((error) => log('inode %d stays on the orphan list: %s', inode.ino, error))
       .finally(() => this.#evictions.delete(work))
     this.#evictions.add(work)
-  }
-
-  async #commitAndFlush(journal: Journal, inode: Inode, tid: number): Promise<void> {
-    await journal.waitForCommit(tid)
-    await this.#flushIfDirty(inode)
-  }
-
-  #flushIfDirty(inode: Inode): Promise<void> | undefined {
-    const { device } = this.#volume
-    return this.#barrier && inode.dataSequence > device.flushedSequence ? this.#flush() : undefined
-  }
-
-  async #syncAll(journal: Journal): Promise<void> {
-    const { device } = this.#volume
-    const stored = device.storeSequence
-    await journal.commit()
-    if (this.#barrier && stored > device.flushedSequence) await this.#flush()
-  }
-
-  /** A failed FLUSH leaves unknown what is durable: from then on the journal cannot be trusted. */
-  async #flush(): Promise<void> {
-    try {
-      await this.#volume.device.flush()
-    } catch (error) {
-      this.#journal?.abort(error)
-      throw error
-    }
   }
 
   /** Bytes of the superblock that identify the file system. */

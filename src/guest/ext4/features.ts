@@ -63,6 +63,7 @@ const SUPPORTED_INCOMPAT =
   INCOMPAT.extent |
   INCOMPAT['64bit'] |
   INCOMPAT.flex_bg |
+  INCOMPAT.ea_inode |
   INCOMPAT.metadata_csum_seed |
   INCOMPAT.large_dir
 

@@ -93,7 +93,10 @@ function writeRun(handle: Handle, inode: Inode, request: WriteRequest, done: num
     const behind = blocks * blockSize - skip - part
     if (behind > 0) device.zero(target + skip + part, behind)
   }
-  device.write(target + skip, request.source, request.from + done, request.from + done + part)
+  const from = request.from + done
+  if (isNew && device.writeNew !== undefined)
+    device.writeNew(target + skip, request.source, from, from + part)
+  else device.write(target + skip, request.source, from, from + part)
   inode.dataSequence = device.storeSequence
   if (found.physical === 0) {
     insertMapping(handle, inode, { ...mapping, length: blocks })

@@ -29,6 +29,8 @@ export class Inode {
   dataSequence = 0
   /** Physical block behind the last one allocated: where the next is wanted. 0 when not known. */
   goal = 0
+  /** Made without a name (O_TMPFILE) and never linked: link(2) may give it its first. */
+  isTemporary = false
   /** Known to have no security.capability, so that writes need not look. */
   noCapability = false
 

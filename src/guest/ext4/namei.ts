@@ -59,6 +59,17 @@ export function mknod(
   return inode
 }
 
+/** A regular file without a name, on the orphan list: it is freed with its last user unless it is linked. */
+export function tmpfile(volume: Volume, handle: Handle, dir: Inode, mode: number, owner: Owner): Inode {
+  requireDirectory(dir)
+  if (dir.linksCount === 0) throw new FsError('EPERM', `directory ${dir.ino} was removed`)
+  const inode = createInode(volume, handle, dir, S_IFREG | (mode & ~S_IFMT), owner, 0)
+  inode.linksCount = 0
+  inode.isTemporary = true
+  volume.orphans.add(handle, inode)
+  return inode
+}
+
 export function mkdir(
   volume: Volume,
   handle: Handle,
@@ -93,12 +104,20 @@ export function symlink(
 }
 
 /** EPERM for directories, EMLINK at 65000 links, ENOENT for an inode that was unlinked. */
-export function link(_volume: Volume, handle: Handle, inode: Inode, dir: Inode, name: Uint8Array): void {
+export function link(volume: Volume, handle: Handle, inode: Inode, dir: Inode, name: Uint8Array): void {
   requireNew(dir, name)
   if (inode.isDirectory) throw new FsError('EPERM', `inode ${inode.ino} is a directory`)
   if ((inode.flags & (APPEND_FL | IMMUTABLE_FL)) !== 0) throw new FsError('EPERM', `inode ${inode.ino}`)
-  if (inode.linksCount === 0) throw new FsError('ENOENT', `inode ${inode.ino} was unlinked`)
+  if (inode.linksCount === 0 && !inode.isTemporary)
+    throw new FsError('ENOENT', `inode ${inode.ino} was unlinked`)
   if (inode.linksCount >= LINK_MAX) throw new FsError('EMLINK', `inode ${inode.ino}`)
+  if (inode.isTemporary) {
+    volume.orphans.remove(handle, inode)
+    inode.isTemporary = false
+    handle.onRevert(() => {
+      inode.isTemporary = true
+    })
+  }
   touchChanged(handle, inode)
   inode.linksCount++
   enter(handle, dir, name, inode)

@@ -8,6 +8,7 @@ import type { Volume } from './volume.js'
 import {
   blockHash,
   compareNames,
+  countLargeUsers,
   readEntries,
   sameName,
   writeEntries,
@@ -65,10 +66,12 @@ export function writeBlockXattrs(handle: Handle, inode: Inode, entries: readonly
   }
   if (old !== 0 && usersOf(xattrBlock(inode, old)) === 1) {
     const head = xattrBlock(inode, old)
+    countLargeUsers(handle, volume, readEntries(areaOf(inode, head)), sorted)
     handle.getWriteAccess(head)
     fill(handle, inode, head, sorted, hash)
     return
   }
+  countLargeUsers(handle, volume, [], sorted)
   const { start } = volume.blockAllocator.allocate(handle, goalOf(inode), 1)
   const head = volume.cache.get(start)
   handle.getCreateAccess(head)
@@ -92,6 +95,7 @@ export function releaseXattrBlock(handle: Handle, inode: Inode): void {
     XattrHeader.h_refcount.set(head.view, head.at, users - 1)
     volume.checksums.xattrBlock(handle, block)
   } else {
+    countLargeUsers(handle, volume, readEntries(areaOf(inode, head)), [])
     volume.blockAllocator.free(handle, block, 1, { metadata: true })
     volume.xattrBlocks.forget(block)
     volume.checksums.forget(handle, block)
@@ -123,7 +127,7 @@ function sharedBlock(inode: Inode, sorted: readonly Xattr[], hash: number): Buff
 }
 
 function isSame(a: Xattr, b: Xattr): boolean {
-  return sameName(a, b) && Buffer.compare(a.value, b.value) === 0
+  return sameName(a, b) && a.large?.ino === b.large?.ino && Buffer.compare(a.value, b.value) === 0
 }
 
 function fill(handle: Handle, inode: Inode, head: BufferHead, sorted: readonly Xattr[], hash: number): void {
@@ -176,6 +180,7 @@ function areaOf(inode: Inode, head: BufferHead): XattrArea {
     first: at + XattrHeader.SIZE,
     base: at,
     end: at + inode.volume.blockSize,
+    volume: inode.volume,
     corrupt: (field, found, expected) => corrupt(inode, block, field, found, expected),
   }
 }

@@ -1,4 +1,7 @@
 import { layout, le16, le32, u8 } from '../../../lib/layout.js'
+import type { Handle } from '../jbd2/handle.js'
+import { changeUsers, hasEaInodes, type LargeValue, readEaInode } from './ea-inode.js'
+import type { Volume } from './volume.js'
 import type { XattrName } from './xattr-namespace.js'
 
 /** struct ext4_xattr_entry; the name follows. Kernel docs: ext4, "Extended Attributes". Little-endian. */
@@ -20,7 +23,11 @@ const padded = (size: number): number => Math.ceil(size / PAD) * PAD
 
 /** One attribute, taken out of where it stood. */
 export interface Xattr extends XattrName {
+  /** Empty when it is `large`. */
   readonly value: Uint8Array
+  readonly large?: LargeValue
+  /** e_hash. */
+  readonly hash: number
 }
 
 /** Attributes in an inode or in a block: entries from the start, values from the end towards them. */
@@ -32,6 +39,7 @@ export interface XattrArea {
   /** What e_value_offs counts from. */
   readonly base: number
   readonly end: number
+  readonly volume: Volume
   /** Throws CorruptError. */
   readonly corrupt: (field: string, found: number, expected: string) => never
 }
@@ -42,7 +50,8 @@ export function findValue(area: XattrArea, { index, name }: XattrName): Uint8Arr
   for (let at = area.first; !isEnd(area, at); at = nextEntry(area, at)) {
     if (XattrEntry.e_name_index.get(view, at) !== index) continue
     if (XattrEntry.e_name_len.get(view, at) !== name.length || !nameIs(area, at, name)) continue
-    return valueAt(area, at)
+    const large = largeAt(area, at)
+    return large === undefined ? valueAt(area, at) : readEaInode(area.volume, large)
   }
   return undefined
 }
@@ -54,10 +63,19 @@ export function readEntries(area: XattrArea): Xattr[] {
   for (let at = area.first; !isEnd(area, at); at = nextEntry(area, at)) {
     const from = at + XattrEntry.SIZE
     const name = bytes.slice(from, from + XattrEntry.e_name_len.get(view, at))
-    found.push({ index: XattrEntry.e_name_index.get(view, at), name, value: valueAt(area, at).slice() })
+    const entry = {
+      index: XattrEntry.e_name_index.get(view, at),
+      name,
+      hash: XattrEntry.e_hash.get(view, at),
+    }
+    const large = largeAt(area, at)
+    if (large === undefined) found.push({ ...entry, value: valueAt(area, at).slice() })
+    else found.push({ ...entry, value: NOTHING, large })
   }
   return found
 }
+
+const NOTHING = new Uint8Array(0)
 
 /** Bytes that the attributes need, the end of the entries included. */
 export function sizeOf(entries: readonly Xattr[]): number {
@@ -72,11 +90,12 @@ export function writeEntries(area: XattrArea, entries: readonly Xattr[]): void {
   bytes.fill(0, area.first, area.end)
   let at = area.first
   let free = area.end
-  for (const { index, name, value } of entries) {
+  for (const { index, name, value, large, hash } of entries) {
     XattrEntry.e_name_len.set(view, at, name.length)
     XattrEntry.e_name_index.set(view, at, index)
-    XattrEntry.e_value_size.set(view, at, value.length)
-    XattrEntry.e_hash.set(view, at, hashOf(name, value))
+    XattrEntry.e_value_inum.set(view, at, large?.ino ?? 0)
+    XattrEntry.e_value_size.set(view, at, large?.size ?? value.length)
+    XattrEntry.e_hash.set(view, at, hash)
     bytes.set(name, at + XattrEntry.SIZE)
     if (value.length > 0) {
       free -= padded(value.length)
@@ -90,16 +109,15 @@ export function writeEntries(area: XattrArea, entries: readonly Xattr[]): void {
 /** The h_hash of a block with these attributes; 0 when one has the e_hash 0: such a block is not shared. */
 export function blockHash(entries: readonly Xattr[]): number {
   let hash = 0
-  for (const { name, value } of entries) {
-    const entryHash = hashOf(name, value)
-    if (entryHash === 0) return 0
-    hash = (hash << 16) ^ (hash >>> 16) ^ entryHash
+  for (const entry of entries) {
+    if (entry.hash === 0) return 0
+    hash = (hash << 16) ^ (hash >>> 16) ^ entry.hash
   }
   return hash >>> 0
 }
 
 /** e_hash: of the name's bytes, then of the value's words, the last one filled up with zeroes. */
-function hashOf(name: Uint8Array, value: Uint8Array): number {
+export function entryHash(name: Uint8Array, value: Uint8Array): number {
   let hash = 0
   for (const byte of name) hash = (hash << 5) ^ (hash >>> 27) ^ byte
   for (let at = 0; at < value.length; at += 4) {
@@ -108,6 +126,22 @@ function hashOf(name: Uint8Array, value: Uint8Array): number {
     hash = (hash << 16) ^ (hash >>> 16) ^ word
   }
   return hash >>> 0
+}
+
+/** Counts the users of large values anew, where `before` becomes `after`. */
+export function countLargeUsers(
+  handle: Handle,
+  volume: Volume,
+  before: readonly Xattr[],
+  after: readonly Xattr[],
+): void {
+  if (!hasEaInodes(volume)) return
+  const changes = new Map<number, number>()
+  for (const { large } of after) if (large) changes.set(large.ino, (changes.get(large.ino) ?? 0) + 1)
+  for (const { large } of before) if (large) changes.set(large.ino, (changes.get(large.ino) ?? 0) - 1)
+  for (const [ino, count] of changes) {
+    if (count !== 0) changeUsers(handle, volume, ino, count)
+  }
 }
 
 /** The order of entries in a block: by index, then length of name, then name. */
@@ -138,13 +172,18 @@ function nameIs(area: XattrArea, at: number, name: Uint8Array): boolean {
   return true
 }
 
+function largeAt(area: XattrArea, at: number): LargeValue | undefined {
+  const ino = XattrEntry.e_value_inum.get(area.view, at)
+  if (ino === 0) return undefined
+  if (!hasEaInodes(area.volume)) area.corrupt('e_value_inum', ino, '0 without the feature ea_inode')
+  return { ino, size: XattrEntry.e_value_size.get(area.view, at) }
+}
+
 function valueAt(area: XattrArea, at: number): Uint8Array {
   const { view, bytes } = area
   if (nextEntry(area, at) + END_SIZE > area.end) {
     area.corrupt('e_name_len', XattrEntry.e_name_len.get(view, at), 'a name within the area')
   }
-  const inum = XattrEntry.e_value_inum.get(view, at)
-  if (inum !== 0) area.corrupt('e_value_inum', inum, '0 without the feature ea_inode')
   const size = XattrEntry.e_value_size.get(view, at)
   if (size === 0) return bytes.subarray(0, 0)
   const offset = XattrEntry.e_value_offs.get(view, at)

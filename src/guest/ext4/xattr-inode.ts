@@ -3,7 +3,14 @@ import type { Handle } from '../jbd2/handle.js'
 import type { Inode } from './inode.js'
 import { GOOD_OLD_INODE_SIZE } from './raw-inode.js'
 import { XATTR_MAGIC } from './xattr-block.js'
-import { END_SIZE, writeEntries, type Xattr, type XattrArea } from './xattr-entry.js'
+import {
+  countLargeUsers,
+  END_SIZE,
+  readEntries,
+  writeEntries,
+  type Xattr,
+  type XattrArea,
+} from './xattr-entry.js'
 
 /**
  * Attributes in the inode itself, behind the fields that i_extra_isize counts. Kernel docs: ext4, "Extended
@@ -30,6 +37,8 @@ export function inodeXattrs(inode: Inode): XattrArea | undefined {
 
 /** Replaces the inode's own attributes by these, which must fit. */
 export function writeInodeXattrs(handle: Handle, inode: Inode, entries: readonly Xattr[]): void {
+  const old = inodeXattrs(inode)
+  countLargeUsers(handle, inode.volume, old === undefined ? [] : readEntries(old), entries)
   inode.modify(handle)
   const area = areaOf(inode)
   const header = area.first - XattrIbodyHeader.SIZE
@@ -47,6 +56,7 @@ function areaOf(inode: Inode): XattrArea {
     first,
     base: first,
     end: at + volume.inodeSize,
+    volume,
     corrupt: (field, found, expected) => inode.corrupt(field, found, expected, 'ext4_xattr_entry'),
   }
 }

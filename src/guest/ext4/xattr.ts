@@ -1,12 +1,21 @@
 import { FsError } from '../../../lib/errno.js'
 import type { Handle } from '../jbd2/handle.js'
 import { XATTR_CREATE, XATTR_REPLACE, XATTR_SIZE_MAX } from '../vfs/xattr.js'
+import { createEaInode, eaInodeHash, hasEaInodes, readEaInode } from './ea-inode.js'
 import { COMPAT } from './features.js'
 import type { Inode } from './inode.js'
 import { SuperBlock } from './superblock.js'
 import { touchChanged } from './timestamps.js'
-import { blockXattrRoom, blockXattrs, writeBlockXattrs } from './xattr-block.js'
-import { findValue, readEntries, sameName, sizeOf, type Xattr, type XattrArea } from './xattr-entry.js'
+import { blockXattrRoom, blockXattrs, releaseXattrBlock, writeBlockXattrs } from './xattr-block.js'
+import {
+  entryHash,
+  findValue,
+  readEntries,
+  sameName,
+  sizeOf,
+  type Xattr,
+  type XattrArea,
+} from './xattr-entry.js'
 import { inodeXattrRoom, inodeXattrs, writeInodeXattrs } from './xattr-inode.js'
 import { INDEX_SECURITY, INDEX_TRUSTED, prefixOf, type XattrName } from './xattr-namespace.js'
 
@@ -54,47 +63,103 @@ export function setXattr(
   flags: number,
 ): void {
   if (value.length > XATTR_SIZE_MAX) throw new FsError('E2BIG', `attribute of ${value.length} bytes`)
+  const places = placesOf(inode, name)
+  const { old } = places
+  if (old === undefined && (flags & XATTR_REPLACE) !== 0) throw noData(inode)
+  if (old !== undefined && (flags & XATTR_CREATE) !== 0) {
+    throw new FsError('EEXIST', `attribute of inode ${inode.ino}`)
+  }
+  if (old !== undefined && hasValue(inode, old, value)) return
+  const added = { index: name.index, name: name.name.slice() }
+  const whole = { ...added, value, hash: entryHash(added.name, value) }
+  const stored = place(handle, inode, places, whole) ?? placeLarge(handle, inode, places, added, value)
+  if (stored === undefined) {
+    throw new FsError('ENOSPC', `attribute of ${value.length} bytes in inode ${inode.ino}`)
+  }
+  if (name.index === INDEX_SECURITY) inode.noCapability = false
+  markFeature(handle, inode)
+  touchChanged(handle, inode)
+  inode.blocks += largeBlocks(inode, stored) - largeBlocks(inode, old)
+}
+
+/** Returns whether there was such an attribute. */
+export function removeXattr(handle: Handle, inode: Inode, name: XattrName): boolean {
+  const { own, block, old, isOwn } = placesOf(inode, name)
+  if (old === undefined) return false
+  if (isOwn) writeInodeXattrs(handle, inode, own)
+  else writeBlockXattrs(handle, inode, block)
+  touchChanged(handle, inode)
+  inode.blocks -= largeBlocks(inode, old)
+  return true
+}
+
+/** The inode is about to be freed: lets go of what its attributes hold. */
+export function releaseXattrs(handle: Handle, inode: Inode): void {
+  const own = inodeXattrs(inode)
+  if (own !== undefined && hasEaInodes(inode.volume)) writeInodeXattrs(handle, inode, [])
+  releaseXattrBlock(handle, inode)
+}
+
+/** All attributes but one, and that one. */
+interface Places {
+  readonly own: readonly Xattr[]
+  readonly block: readonly Xattr[]
+  readonly old: Xattr | undefined
+  /** `old` stands in the inode itself. */
+  readonly isOwn: boolean
+}
+
+function placesOf(inode: Inode, name: XattrName): Places {
   const own = entriesOf(inodeXattrs(inode))
   const block = entriesOf(blockXattrs(inode))
   const ofOwn = own.findIndex((entry) => sameName(entry, name))
   const ofBlock = ofOwn >= 0 ? -1 : block.findIndex((entry) => sameName(entry, name))
   const old = own[ofOwn] ?? block[ofBlock]
-  if (old === undefined && (flags & XATTR_REPLACE) !== 0) throw noData(inode)
-  if (old !== undefined && (flags & XATTR_CREATE) !== 0) {
-    throw new FsError('EEXIST', `attribute of inode ${inode.ino}`)
-  }
-  if (old !== undefined && Buffer.compare(old.value, value) === 0) return
-  const added: Xattr = { index: name.index, name: name.name.slice(), value }
-  const ownThen = [...without(own, ofOwn), added]
-  const blockThen = [...without(block, ofBlock), added]
-  if (sizeOf(ownThen) <= inodeXattrRoom(inode)) {
-    writeInodeXattrs(handle, inode, ownThen)
-    if (ofBlock >= 0) writeBlockXattrs(handle, inode, without(block, ofBlock))
-  } else if (sizeOf(blockThen) <= blockXattrRoom(inode.volume)) {
-    writeBlockXattrs(handle, inode, blockThen)
-    if (ofOwn >= 0) writeInodeXattrs(handle, inode, without(own, ofOwn))
-  } else {
-    throw new FsError('ENOSPC', `no room for an attribute of ${value.length} bytes in inode ${inode.ino}`)
-  }
-  if (name.index === INDEX_SECURITY) inode.noCapability = false
-  markFeature(handle, inode)
-  touchChanged(handle, inode)
+  return { own: without(own, ofOwn), block: without(block, ofBlock), old, isOwn: ofOwn >= 0 }
 }
 
-/** Returns whether there was such an attribute. */
-export function removeXattr(handle: Handle, inode: Inode, name: XattrName): boolean {
-  const own = entriesOf(inodeXattrs(inode))
-  const ofOwn = own.findIndex((entry) => sameName(entry, name))
-  if (ofOwn >= 0) {
-    writeInodeXattrs(handle, inode, without(own, ofOwn))
-  } else {
-    const block = entriesOf(blockXattrs(inode))
-    const ofBlock = block.findIndex((entry) => sameName(entry, name))
-    if (ofBlock < 0) return false
-    writeBlockXattrs(handle, inode, without(block, ofBlock))
+/** Stores `added` in place of `old`: in the inode if it fits there, else in the block. Undefined: there is no room. */
+function place(
+  handle: Handle,
+  inode: Inode,
+  { own, block, old, isOwn }: Places,
+  added: Xattr,
+): Xattr | undefined {
+  if (sizeOf([...own, added]) <= inodeXattrRoom(inode)) {
+    writeInodeXattrs(handle, inode, [...own, added])
+    if (old !== undefined && !isOwn) writeBlockXattrs(handle, inode, block)
+    return added
   }
-  touchChanged(handle, inode)
-  return true
+  if (sizeOf([...block, added]) > blockXattrRoom(inode.volume)) return undefined
+  writeBlockXattrs(handle, inode, [...block, added])
+  if (old !== undefined && isOwn) writeInodeXattrs(handle, inode, own)
+  return added
+}
+
+/** As {@link place}, with the value in an inode of its own where the file system has such. */
+function placeLarge(
+  handle: Handle,
+  inode: Inode,
+  places: Places,
+  name: XattrName,
+  value: Uint8Array,
+): Xattr | undefined {
+  if (!hasEaInodes(inode.volume)) return undefined
+  const large = createEaInode(handle, inode, value)
+  const word = new Uint8Array(4)
+  new DataView(word.buffer).setUint32(0, eaInodeHash(inode.volume, large.ino), true)
+  const hash = entryHash(name.name, word)
+  return place(handle, inode, places, { ...name, value: new Uint8Array(0), large, hash })
+}
+
+/** What a large value counts for in the i_blocks of each inode that has it: sectors of whole blocks. */
+function largeBlocks({ volume }: Inode, entry: Xattr | undefined): number {
+  return Math.ceil((entry?.large?.size ?? 0) / volume.blockSize) * (volume.blockSize / 512)
+}
+
+function hasValue({ volume }: Inode, { value, large }: Xattr, wanted: Uint8Array): boolean {
+  if (large === undefined) return Buffer.compare(value, wanted) === 0
+  return large.size === wanted.length && Buffer.compare(readEaInode(volume, large), wanted) === 0
 }
 
 export function noData(inode: Inode): FsError {

@@ -1,4 +1,5 @@
 import type { AttributeChange, Attributes, Owner, StatFs } from './attributes.js'
+import type { FileAttr } from './file-attr.js'
 
 /** Flags of renameat2(2). */
 export const RENAME_NOREPLACE = 1
@@ -59,6 +60,8 @@ export interface FileSystem {
 
   /** A regular file, fifo, socket or device node, as the type bits of `mode` say. Returns the inode number. */
   mknod(dir: number, name: Uint8Array, mode: number, rdev: number, owner: Owner): number
+  /** O_TMPFILE: a regular file that no entry names, of the directory's file system. {@link link} may name it. */
+  tmpfile(dir: number, mode: number, owner: Owner): number
   mkdir(dir: number, name: Uint8Array, mode: number, owner: Owner): number
   symlink(dir: number, name: Uint8Array, target: Uint8Array, owner: Owner): number
   link(ino: number, dir: number, name: Uint8Array): void
@@ -90,6 +93,10 @@ export interface FileSystem {
   listxattr(ino: number): Uint8Array
   /** ENODATA when there is none. */
   removexattr(ino: number, name: Uint8Array): void
+
+  getFileAttr(ino: number): FileAttr
+  /** Flags that programs cannot change are passed over; EOPNOTSUPP for what cannot be. */
+  setFileAttr(ino: number, attr: FileAttr): void
 
   /** Undefined when nothing was dirty. */
   fsync(ino: number, dataOnly: boolean): Promise<void> | undefined

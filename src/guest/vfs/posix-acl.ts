@@ -6,12 +6,12 @@ import { FsError } from '../../../lib/errno.js'
 import { layout, le16, le32 } from '../../../lib/layout.js'
 
 /** Tags of entries. */
-export const ACL_USER_OBJ = 0x01
+const ACL_USER_OBJ = 0x01
 export const ACL_USER = 0x02
-export const ACL_GROUP_OBJ = 0x04
+const ACL_GROUP_OBJ = 0x04
 export const ACL_GROUP = 0x08
-export const ACL_MASK = 0x10
-export const ACL_OTHER = 0x20
+const ACL_MASK = 0x10
+const ACL_OTHER = 0x20
 
 /** e_id of entries that name nobody. */
 export const ACL_UNDEFINED_ID = 0xffff_ffff
@@ -20,7 +20,7 @@ export const ACL_UNDEFINED_ID = 0xffff_ffff
 const S_IRWXUGO = 0o777
 const S_IRWXO = 0o7
 
-export interface AclEntry {
+interface AclEntry {
   /** ACL_* */
   tag: number
   /** Read 4, write 2, execute 1. */

@@ -1,17 +1,7 @@
-import { layout, le16, le32, u8 } from '../../../../lib/layout.js'
 import { xattrBlockChecksum } from '../checksum.js'
 import { XATTR_MAGIC, XattrHeader } from '../xattr-block.js'
+import { XattrEntry as Entry } from '../xattr-entry.js'
 import type { FsckContext } from './context.js'
-
-/** struct ext4_xattr_entry without its name. Kernel docs: ext4, "Extended Attributes". Little-endian. */
-const Entry = layout('ext4_xattr_entry', 16, {
-  e_name_len: u8(0x0),
-  e_name_index: u8(0x1),
-  e_value_offs: le16(0x2),
-  e_value_inum: le32(0x4),
-  e_value_size: le32(0x8),
-  e_hash: le32(0xc),
-})
 
 /** The attributes of one inode or block: entries from `at`, values at `base` plus their offsets, all before `end`. */
 interface Attributes {
