@@ -1,0 +1,56 @@
+import { FsError } from '../../../lib/errno.js'
+import type { Journal } from '../jbd2/journal.js'
+import { tidGeq } from '../jbd2/tid.js'
+import type { Inode } from './inode.js'
+import type { Volume } from './volume.js'
+
+/** What makes a mounted file system durable. */
+export interface Durability {
+  readonly volume: Volume
+  readonly journal: Journal
+  /** False: no FLUSH is sent. */
+  readonly barrier: boolean
+}
+
+/**
+ * One FLUSH when only data was overwritten, a commit (two) when metadata changed, nothing (undefined) when all is
+ * durable. Throws EIO for ever once the journal is aborted.
+ */
+export function fsync(by: Durability, inode: Inode, dataOnly: boolean): Promise<void> | undefined {
+  requireSound(by.journal)
+  const tid = dataOnly ? inode.datasyncTid : inode.syncTid
+  if (tid !== 0 && !tidGeq(by.journal.committedTid, tid)) return commitAndFlush(by, inode, tid)
+  return flushIfDirty(by, inode)
+}
+
+/** Everything stored so far. Throws EIO once the journal is aborted. */
+export async function syncfs(by: Durability): Promise<void> {
+  const { volume, journal, barrier } = by
+  requireSound(journal)
+  const stored = volume.device.storeSequence
+  await journal.commit()
+  if (barrier && stored > volume.device.flushedSequence) await flush(by)
+}
+
+function requireSound({ aborted }: Journal): void {
+  if (aborted !== undefined) throw new FsError('EIO', 'the journal is aborted', { cause: aborted })
+}
+
+async function commitAndFlush(by: Durability, inode: Inode, tid: number): Promise<void> {
+  await by.journal.waitForCommit(tid)
+  await flushIfDirty(by, inode)
+}
+
+function flushIfDirty(by: Durability, inode: Inode): Promise<void> | undefined {
+  return by.barrier && inode.dataSequence > by.volume.device.flushedSequence ? flush(by) : undefined
+}
+
+/** A failed FLUSH leaves unknown what is durable: from then on the journal cannot be trusted. */
+async function flush({ volume, journal }: Durability): Promise<void> {
+  try {
+    await volume.device.flush()
+  } catch (error) {
+    journal.abort(error)
+    throw error
+  }
+}
