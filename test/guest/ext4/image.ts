@@ -31,7 +31,7 @@ export function e2fsck(image: Uint8Array): { status: number; output: string } {
 /** The output of one debugfs request on the image. */
 export function debugfs(image: Uint8Array, request: string): string {
   return withFile(image, (path) =>
-    execFileSync('debugfs', ['-R', request, path], { encoding: 'utf8', stdio: 'pipe' }),
+    execFileSync('debugfs', ['-R', request, path], { encoding: 'utf8', stdio: 'pipe', maxBuffer: 1 << 28 }),
   )
 }
 
