@@ -60,7 +60,8 @@ export class EmulatedCache implements HostMemoryBackend {
   }
 
   get pagesDirty(): number {
-    return this.memory.dirtyLog.count
+    const { dirtyLog, aheadLog } = this.memory
+    return dirtyLog.count + (aheadLog?.count ?? 0)
   }
 
   get writeBackDue(): boolean {

@@ -2,7 +2,6 @@ import createDebug from 'debug'
 import { Completion } from '../../lib/completion.js'
 import { FsError } from '../../lib/errno.js'
 import { eventfd, MNT_DETACH, umount2 } from '../../lib/libc.js'
-import { DirtyLog } from '../bus/dirty-log.js'
 import { LoopDevice } from '../fuse/loop-device.js'
 import { unmount } from '../fuse/mount.js'
 import type { HostMemoryHandle } from '../host/host-memory.js'
@@ -55,7 +54,6 @@ export class MountService {
   readonly #death = new Completion<FsError>()
   readonly #vcpuEnded = new Completion<FsError | undefined>()
   #report: MountReport | undefined
-  #dirtyLog: DirtyLog | undefined
 
   /**
    * Mounts `options.image` at `options.dir`, which {@link prepareMountPoint} found fit. Rejects with FsError; nothing
@@ -147,7 +145,6 @@ export class MountService {
     this.#files.makeDirectory()
     await this.#monitor.listen(this.#files.socket)
     const opened = await this.#open()
-    this.#dirtyLog = new DirtyLog(opened.memory.size, opened.memory.dirtyLog)
     const loop = await this.#attachLoopDevice(opened.memory.readOnly)
     let mounted: VcpuMounted
     try {
@@ -253,8 +250,7 @@ export class MountService {
       )
     }
     await this.#vcpu.ask('halt', ANSWER_TIMEOUT).catch((error: FsError) => log('halt: %s', error.message))
-    const { flushRequests } = await this.#iothread.ask<HostStatus>('status')
-    const bytesDirty = (this.#dirtyLog?.count ?? 0) * DirtyLog.PAGE_SIZE
+    const { flushRequests, bytesDirty } = await this.#iothread.ask<HostStatus>('status')
     if (kind === 'guest') await this.#iothread.ask('keepAll')
     setImmediate(() => process.kill(process.pid, 'SIGKILL'))
     return { kind, bytesLost: kind === 'host' ? bytesDirty : 0, flushRequests }

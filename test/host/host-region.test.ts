@@ -9,7 +9,7 @@ import { temporaryImage } from '../machine/temporary-image.js'
 const SIZE = 1 << 20
 
 t.test('store, zero: large and small, anywhere -> the bytes, and their pages dirty', async (t) => {
-  const { image } = await temporaryImage(2 << 20)
+  const { image } = await temporaryImage(8 << 20)
   const file = ImageFile.open(image)
   const memory = HostMemory.map(file, { shared: false })
   t.teardown(() => {
@@ -35,7 +35,7 @@ t.test('store, zero: large and small, anywhere -> the bytes, and their pages dir
 })
 
 t.test('a range outside, or a read-only region -> refused as by any region', async (t) => {
-  const { image } = await temporaryImage(2 << 20)
+  const { image } = await temporaryImage(8 << 20)
   const file = ImageFile.open(image, { readOnly: true })
   const memory = HostMemory.map(file, { shared: true })
   t.teardown(() => {
@@ -43,7 +43,7 @@ t.test('a range outside, or a read-only region -> refused as by any region', asy
     file.close()
   })
   const region = memory.region(0)
-  t.throws(() => region.store((2 << 20) - 4096, new Uint8Array(SIZE)), RangeError)
+  t.throws(() => region.store((8 << 20) - 4096, new Uint8Array(SIZE)), RangeError)
   t.throws(() => region.zero(-1, SIZE), RangeError)
   t.throws(() => region.store(0, new Uint8Array(SIZE)), TypeError)
 })
@@ -51,7 +51,7 @@ t.test('a range outside, or a read-only region -> refused as by any region', asy
 t.test(
   'storeNew: whole pages without a copy -> in the file at once; the others, and all after a store, are not',
   async (t) => {
-    const { image } = await temporaryImage(2 << 20)
+    const { image } = await temporaryImage(8 << 20)
     const file = ImageFile.open(image)
     const memory = HostMemory.map(file, { shared: false })
     const cache = new EmulatedCache(file, memory)
@@ -73,6 +73,7 @@ t.test(
       t.equal(Buffer.compare(onFile.subarray(at, at + 4096), wanted), 0, `page ${page}`)
     }
     t.equal(memory.dirtyLog.count, 3, 'the two edges, and the page with a copy')
+    t.equal(cache.pagesDirty, 41, 'no sync has covered any of them')
     const before = cache.statistics.bytesWrittenBack
     t.equal(cache.sync(), 0)
     t.equal(cache.statistics.bytesWrittenBack - before, 41 * 4096)
@@ -88,7 +89,7 @@ t.test(
 t.test(
   'storeNew: any mixture of stores, syncs and reclaims -> memory as the model has it, and the file after a sync',
   async (t) => {
-    const { image } = await temporaryImage(2 << 20)
+    const { image } = await temporaryImage(8 << 20)
     const file = ImageFile.open(image)
     const memory = HostMemory.map(file, { shared: false, reclaimLimit: 0 })
     const cache = new EmulatedCache(file, memory)
