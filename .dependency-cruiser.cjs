@@ -45,7 +45,8 @@ module.exports = {
     ),
     {
       name: 'no-circle',
-      comment: 'Asked of the compiled files: two sources may name each other as types, none may need the other to load.',
+      comment:
+        'Asked of the compiled files: two sources may name each other as types, none may need the other to load.',
       severity: 'error',
       from: { path: '^dist/' },
       to: { circular: true },

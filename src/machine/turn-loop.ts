@@ -7,6 +7,11 @@ const SPIN_LEAST = 0.004
 /** An interrupt that usually comes sooner is waited for awake; milliseconds. */
 const AWAKE_MOST = 0.4
 
+/** Two looks so far apart, in milliseconds, had someone else on the processor between them. */
+const PREEMPTED = 0.1
+/** How long not to look again then, in milliseconds. */
+const BACK_OFF = 50
+
 /** Turns between two looks at the clock while there is work. */
 const TURNS_PER_CHORE = 16
 
@@ -39,7 +44,8 @@ export interface TurnLoopOptions {
  *
  * The time of looking again adapts: it doubles when a request came while looking, and halves when none did. While an
  * interrupt is expected it is twice as long as those took lately, unless they are slow: a FLUSH of a fast disk ends
- * before two threads could have been put to sleep and woken.
+ * before two threads could have been put to sleep and woken. Where the processors are wanted by others nothing is
+ * gained: who is waited for then waits for us.
  */
 export class TurnLoop {
   /** The file descriptor that requests come from; none before the mount is made. */
@@ -51,6 +57,8 @@ export class TurnLoop {
   #spin = SPIN_MOST
   /** How long interrupts took lately, from when there was nothing else to do; a moving mean, milliseconds. */
   #interruptDelay = 0
+  /** Until then the loop sleeps at once. */
+  #asleepUntil = 0
 
   constructor(options: TurnLoopOptions) {
     this.#wake = options.wake
@@ -63,6 +71,7 @@ export class TurnLoop {
     let turns = 0
     let idleSince = 0
     let expectingSince = 0
+    let looked = 0
     for (;;) {
       const served = work.serve()
       if (served === 'ended') return
@@ -82,9 +91,11 @@ export class TurnLoop {
       }
       const now = this.#clock()
       if (idleSince === 0) idleSince = now
+      else if (now - looked > PREEMPTED) this.#asleepUntil = now + BACK_OFF
+      looked = now
       const expecting = work.expectsInterrupt
       if (expecting && expectingSince === 0) expectingSince = now
-      if (this.#spins && now - idleSince < (expecting ? this.#awake : this.#spin)) continue
+      if (this.#mayLook(now) && now - idleSince < (expecting ? this.#awake : this.#spin)) continue
       if (!expecting) this.#spin = Math.max(this.#spin / 2, SPIN_LEAST)
       work.chores(now)
       await this.#sleep(work)
@@ -110,6 +121,10 @@ export class TurnLoop {
     }
     await watch
     return promise
+  }
+
+  #mayLook(now: number): boolean {
+    return this.#spins && now >= this.#asleepUntil
   }
 
   get #awake(): number {
