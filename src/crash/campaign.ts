@@ -1,0 +1,98 @@
+import { Prng } from '../../lib/prng.js'
+import { type CrashFailure, Explorer, type ExplorerOptions, type ExplorerStatistics } from './explorer.js'
+import type { ImageSet } from './image-set.js'
+import { expandWorkload, formatReplay, type Replay } from './replay.js'
+import type { SimulatedMachineOptions } from './simulated-machine.js'
+import { type RecordedRun, recordWorkload } from './simulation.js'
+import { parseSurvivors } from './survivors.js'
+
+/** One workload to be run and explored. */
+export interface Trial {
+  /** Name in the image set. */
+  readonly image: string
+  readonly workload: string
+  /** Of the machine's schedule. */
+  readonly seed: number | undefined
+}
+
+export type ExplorerChoice = Partial<Omit<ExplorerOptions, 'prng'>>
+
+const DEFAULTS: Omit<ExplorerOptions, 'prng'> = {
+  random: 1,
+  torn: 0,
+  unit: 512,
+  positionRate: 1,
+  everyPosition: false,
+  recoveryRate: 40,
+  sampleRate: 0,
+  failureLimit: 5,
+}
+
+/** Runs trials and counts. */
+export class Campaign {
+  readonly statistics: ExplorerStatistics & { workloads: number; seconds: number } = {
+    workloads: 0,
+    states: 0,
+    duplicates: 0,
+    recoveries: 0,
+    trees: new Set(),
+    seconds: 0,
+  }
+  /** A line for each failure: how to replay it, and what it is. */
+  readonly failures: string[] = []
+  readonly #images: ImageSet
+  readonly #machine: Partial<SimulatedMachineOptions>
+
+  /** `machine`: what all machines have, for instance a fault. */
+  constructor(images: ImageSet, machine: Partial<SimulatedMachineOptions> = {}) {
+    this.#images = images
+    this.#machine = machine
+  }
+
+  /** Records a workload and explores its crash states; `seed` draws them. */
+  async run(trial: Trial, seed: number, choice: ExplorerChoice = {}): Promise<void> {
+    const began = process.cpuUsage().user
+    this.statistics.workloads++
+    const run = await this.#record(trial)
+    if (run.error !== undefined) {
+      const message = run.error instanceof Error ? (run.error.stack ?? run.error.message) : run.error
+      this.failures.push(
+        `image=${trial.image} seed=${trial.seed ?? 'none'} workload="${trial.workload}"\n  the run itself: ${message}`,
+      )
+    } else {
+      const options = { ...DEFAULTS, ...choice, prng: new Prng(seed) }
+      const explorer = new Explorer(run.image, run.runner.oracle, options, this.statistics)
+      await explorer.explore(run.machine.log)
+      for (const failure of explorer.failures) this.failures.push(describe(trial, failure))
+    }
+    this.statistics.seconds += (process.cpuUsage().user - began) / 1e6
+  }
+
+  /** What is wrong with the state of a replay line; undefined: nothing. */
+  async replay(replay: Replay): Promise<string | undefined> {
+    const run = await this.#record(replay)
+    if (run.error !== undefined) throw run.error
+    const { failureLimit, ...rest } = DEFAULTS
+    const options = { ...rest, failureLimit, prng: new Prng(0) }
+    const explorer = new Explorer(run.image, run.runner.oracle, options, this.statistics)
+    return explorer.replay(run.machine.log, { ...replay, survivors: parseSurvivors(replay.survivors) })
+  }
+
+  /** One line. */
+  get summary(): string {
+    const { workloads, states, duplicates, recoveries, trees, seconds } = this.statistics
+    const rate = Math.round((states + recoveries) / Math.max(seconds, 1e-3))
+    return `${workloads} workloads, ${states} crash states (${duplicates} more were alike), ${recoveries} crashes during recovery, ${trees.size} distinct trees, ${rate} states/s of CPU time, ${this.failures.length} failures`
+  }
+
+  async #record(trial: Trial): Promise<RecordedRun> {
+    const image = await this.#images.get(trial.image)
+    const seed = trial.seed === undefined ? {} : { seed: trial.seed }
+    return recordWorkload(expandWorkload(trial.workload), { ...this.#machine, image, ...seed })
+  }
+}
+
+function describe({ image, seed, workload }: Trial, failure: CrashFailure): string {
+  const { message, ...place } = failure
+  return `${formatReplay({ image, seed, workload, ...place })}\n  ${message}`
+}

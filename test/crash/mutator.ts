@@ -1,0 +1,91 @@
+import type { Prng } from '../../lib/prng.js'
+import {
+  hasHighChecksum,
+  inodeChecksum,
+  inodeSeed,
+  superblockChecksum,
+} from '../../src/guest/ext4/checksum.js'
+import { RO_COMPAT } from '../../src/guest/ext4/features.js'
+import { RawInode } from '../../src/guest/ext4/raw-inode.js'
+import { SUPERBLOCK_OFFSET, SuperBlock } from '../../src/guest/ext4/superblock.js'
+import type { MetadataPlace } from './metadata-places.js'
+
+/** One field made wrong. */
+export interface Mutation {
+  readonly place: MetadataPlace
+  readonly at: number
+  readonly width: 1 | 2 | 4
+  readonly value: number
+}
+
+export function describeMutation({ place, at, width, value }: Mutation): string {
+  const of = place.ino === undefined ? '' : ` of inode ${place.ino}`
+  return `${place.structure}${of} at byte ${place.offset}: ${width} bytes at 0x${(at - place.offset).toString(16)} := 0x${value.toString(16)}`
+}
+
+/** Draws one. Values that structures are made of are likelier than noise: extremes, neighbours, other blocks. */
+export function drawMutation(prng: Prng, image: Uint8Array, places: readonly MetadataPlace[]): Mutation {
+  // Every kind of structure as often as the others.
+  const kinds = [...new Set(places.map(({ structure }) => structure))]
+  const kind = kinds[prng.below(kinds.length)]
+  const candidates = places.filter(({ structure }) => structure === kind)
+  const place = candidates[prng.below(candidates.length)] as MetadataPlace
+  const width = ([1, 2, 4] as const)[prng.below(3)] as 1 | 2 | 4
+  // The front of a block holds its head and its first entries.
+  const within = prng.below(3) === 0 ? place.length : Math.min(place.length, 160)
+  const at = place.offset + Math.floor(prng.below(within) / width) * width
+  const old = read(image, at, width)
+  return { place, at, width, value: drawValue(prng, old, 2 ** (8 * width), image.length) }
+}
+
+function drawValue(prng: Prng, old: number, limit: number, size: number): number {
+  switch (prng.below(7)) {
+    case 0:
+      return 0
+    case 1:
+      return limit - 1
+    case 2:
+      return (old + 1) % limit
+    case 3:
+      return (old + limit - 1) % limit
+    case 4:
+      return prng.below(Math.ceil(size / 1024)) % limit
+    case 5:
+      return prng.below(limit)
+    default:
+      return (old ^ (1 << prng.below(Math.log2(limit)))) >>> 0
+  }
+}
+
+/** Changes the image. With checksums, the superblock's and the inodes' are made right again. */
+export function mutate(image: Uint8Array, { place, at, width, value }: Mutation): void {
+  const view = viewOf(image)
+  if (width === 1) view.setUint8(at, value)
+  else if (width === 2) view.setUint16(at, value, true)
+  else view.setUint32(at, value, true)
+  if ((SuperBlock.s_feature_ro_compat.get(view, SUPERBLOCK_OFFSET) & RO_COMPAT.metadata_csum) === 0) return
+  if (place.structure === 'superblock') {
+    SuperBlock.s_checksum.set(view, SUPERBLOCK_OFFSET, superblockChecksum(image, SUPERBLOCK_OFFSET))
+  } else if (place.structure === 'inode') repairInode(image, view, place)
+}
+
+function repairInode(image: Uint8Array, view: DataView, { offset, length, ino = 0 }: MetadataPlace): void {
+  const seed = inodeSeed(checksumSeed(view, image), ino, RawInode.i_generation.get(view, offset))
+  const sum = inodeChecksum(seed, image, offset, length)
+  RawInode.l_i_checksum_lo.set(view, offset, sum & 0xffff)
+  if (hasHighChecksum(image, offset, length)) RawInode.i_checksum_hi.set(view, offset, sum >>> 16)
+}
+
+/** Our own images have the seed in the superblock. */
+function checksumSeed(view: DataView, _image: Uint8Array): number {
+  return SuperBlock.s_checksum_seed.get(view, SUPERBLOCK_OFFSET)
+}
+
+function read(image: Uint8Array, at: number, width: number): number {
+  const view = viewOf(image)
+  return width === 1 ? view.getUint8(at) : width === 2 ? view.getUint16(at, true) : view.getUint32(at, true)
+}
+
+function viewOf(image: Uint8Array): DataView {
+  return new DataView(image.buffer, image.byteOffset, image.byteLength)
+}
