@@ -41,6 +41,8 @@ export class Connection {
   setxattrExt = false
   /** The kernel opens directories without asking once it was told ENOSYS. */
   noOpendir = false
+  /** Inode whose cached attributes the kernel has to drop once it has the reply; 0: none. */
+  staleAttributes = 0
   /** DESTROY was handled. */
   destroyed = false
   readonly #isDax: (ino: number) => boolean

@@ -10,6 +10,7 @@
 import { E, FsError } from '../../lib/errno.js'
 import { systemError } from '../../lib/libc.js'
 import type { FileSystem } from '../guest/vfs/file-system.js'
+import { FUSE_NOTIFY_INVAL_INODE, FUSE_ROOT_ID, NotifyInvalInodeOut } from './abi/header.js'
 import { opcodeName } from './abi/opcode.js'
 import { type Channel, PAYLOAD } from './channel.js'
 import { Connection, type ConnectionOptions, log } from './connection.js'
@@ -153,6 +154,20 @@ export class Session {
     if (row.data && result >= 0) this.#sendData(request)
     else if (result < 0) this.#send(request, result, 0)
     else this.#send(request, 0, result)
+    if (this.#connection.staleAttributes !== 0) this.#dropAttributes()
+  }
+
+  /** Behind the reply, so that the kernel does not wait for this thread while it holds the inode. */
+  #dropAttributes(): void {
+    const connection = this.#connection
+    const { reply } = connection
+    const ino = connection.staleAttributes
+    NotifyInvalInodeOut.ino.set(reply, PAYLOAD, ino === connection.fs.root ? FUSE_ROOT_ID : ino)
+    connection.staleAttributes = 0
+    reply.setBigInt64(PAYLOAD + NotifyInvalInodeOut.off.offset, -1n, true)
+    NotifyInvalInodeOut.len.set(reply, PAYLOAD, 0)
+    // ENOENT: the kernel does not know the inode any more.
+    this.#channel.send(0, 0, FUSE_NOTIFY_INVAL_INODE, NotifyInvalInodeOut.SIZE)
   }
 
   #fail(row: Row, request: Request, error: unknown): void {

@@ -20,6 +20,8 @@ export class ScriptedChannel implements Channel {
   readonly reply = new DataView(this.replyBytes.buffer)
   readonly requests: (Uint8Array | number)[] = []
   readonly replies: Reply[] = []
+  /** Messages of the server's own: `error` is their code. */
+  readonly notifications: Reply[] = []
   /** What sending returns instead of succeeding. */
   refusal = 0
 
@@ -36,7 +38,9 @@ export class ScriptedChannel implements Channel {
     if (this.refusal !== 0) return this.refusal
     const bytes = Buffer.from(this.replyBytes.slice(PAYLOAD, PAYLOAD + length))
     const payload = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-    this.replies.push({ error, unique: (BigInt(uniqueHigh) << 32n) | BigInt(uniqueLow), payload, bytes })
+    const unique = (BigInt(uniqueHigh) << 32n) | BigInt(uniqueLow)
+    const list = unique === 0n ? this.notifications : this.replies
+    list.push({ error, unique, payload, bytes })
     return PAYLOAD + length
   }
 

@@ -34,5 +34,15 @@ export const ForgetOne = layout('fuse_forget_one', 16, { nodeid: le64(0), nlooku
 /** struct fuse_interrupt_in. */
 export const InterruptIn = layout('fuse_interrupt_in', 8, { unique_lo: le32(0), unique_hi: le32(4) })
 
+/** Notifications have `unique` 0 and their code for an error. */
+export const FUSE_NOTIFY_INVAL_INODE = 2
+
+/** struct fuse_notify_inval_inode_out. With a negative offset only the attributes are dropped. */
+export const NotifyInvalInodeOut = layout('fuse_notify_inval_inode_out', 24, {
+  ino: le64(0),
+  off: le64(8),
+  len: le64(16),
+})
+
 /** FUSE_ROOT_ID: the nodeid of the root directory, whatever its inode number is. */
 export const FUSE_ROOT_ID = 1

@@ -4,8 +4,10 @@ import {
   FATTR_ATIME,
   FATTR_ATIME_NOW,
   FATTR_CTIME,
+  FATTR_FH,
   FATTR_GID,
   FATTR_KILL_SUIDGID,
+  FATTR_LOCKOWNER,
   FATTR_MODE,
   FATTR_MTIME,
   FATTR_MTIME_NOW,
@@ -47,7 +49,10 @@ function attributeChange(view: DataView, at: number): AttributeChange {
   if (valid & FATTR_CTIME) {
     change.ctime = { sec: SetattrIn.ctime.get(view, at), nsec: SetattrIn.ctimensec.get(view, at) }
   }
-  if (valid & FATTR_KILL_SUIDGID) change.killPrivileges = true
+  // chown(-1, -1) comes as a change of nothing.
+  if (valid & FATTR_KILL_SUIDGID || (valid & ~(FATTR_FH | FATTR_LOCKOWNER | FATTR_CTIME)) === 0) {
+    change.killPrivileges = true
+  }
   return change
 }
 

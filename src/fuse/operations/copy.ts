@@ -40,7 +40,7 @@ export function copyFileRange(connection: Connection, request: Request): number 
     done: 0,
   }
   // No flag says whether the caller has CAP_FSETID.
-  if (uid !== 0) dropSetId(connection, copy.to)
+  if (uid !== 0) dropSetId(connection, copy.to, gid)
   return copyRest(connection, copy)
 }
 

@@ -128,7 +128,7 @@ export function write(connection: Connection, request: Request): number | Promis
   const to = from + WriteIn.size.get(view, at)
   if (to > request.length) return -E.EINVAL
   const what = { ino, flags, uid, gid }
-  if (flags & FUSE_WRITE_KILL_SUIDGID && dropSetId(connection, ino)) {
+  if (flags & FUSE_WRITE_KILL_SUIDGID && dropSetId(connection, ino, gid)) {
     const wait = connection.fs.ready()
     if (wait) return storeRest(connection, what, offset, request.bytes.slice(from, to), 0, wait)
   }
@@ -140,10 +140,10 @@ export function write(connection: Connection, request: Request): number | Promis
  * Lets the set-id bits fall. Asked for by every write of a caller without CAP_FSETID, so look before changing. True
  * when the inode was changed.
  */
-export function dropSetId(connection: Connection, ino: number): boolean {
-  const { mode } = connection.fs.getattr(ino)
-  const groupExecutes = (mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)
-  if ((mode & S_ISUID) === 0 && !groupExecutes) return false
+export function dropSetId(connection: Connection, ino: number, callerGid: number): boolean {
+  const { mode, gid } = connection.fs.getattr(ino)
+  const groupFalls = (mode & S_ISGID) !== 0 && ((mode & S_IXGRP) !== 0 || gid !== callerGid)
+  if ((mode & S_ISUID) === 0 && !groupFalls) return false
   void connection.fs.setattr(ino, { killPrivileges: true })
   return true
 }
@@ -205,7 +205,9 @@ async function storeRest(
   }
 }
 
-export function written(connection: Connection, _: Request, stored: unknown): number {
+export function written(connection: Connection, request: Request, stored: unknown): number {
+  // The kernel, which keeps size and times itself then, does not ask for the count of blocks again.
+  if (connection.writebackCache) connection.staleAttributes = request.ino
   const size = typeof stored === 'number' ? stored : 0
   connection.statistics.written += size
   WriteOut.size.set(connection.reply, PAYLOAD, size)
@@ -220,7 +222,7 @@ export function fallocate(connection: Connection, request: Request): number | Pr
   const { fs } = connection
   const times = connection.writebackCache ? keptTimes(connection, request.ino) : undefined
   // No flag says whether the caller has CAP_FSETID.
-  if (request.uid !== 0) dropSetId(connection, request.ino)
+  if (request.uid !== 0) dropSetId(connection, request.ino, request.gid)
   const wait = fs.fallocate(request.ino, FallocateIn.mode.get(view, at), offset, length)
   if (times === undefined) return wait ?? 0
   return restoreTimes(fs, request.ino, times, wait)

@@ -63,6 +63,7 @@ function setFlags(connection: Connection, request: Request): number {
   const from = argument(request, 4)
   if (from < 0) return -E.EINVAL
   const { projectId } = connection.fs.getFileAttr(request.ino)
+  connection.staleAttributes = request.ino
   connection.fs.setFileAttr(request.ino, { flags: request.view.getUint32(from, true), projectId })
   return answer(connection, request, 0)
 }
@@ -73,6 +74,7 @@ function setXflags(connection: Connection, request: Request): number {
   const old = connection.fs.getFileAttr(request.ino)
   const flags = withXflags(old.flags, Fsxattr.fsx_xflags.get(request.view, from))
   if (flags === undefined) return -E.EOPNOTSUPP
+  connection.staleAttributes = request.ino
   connection.fs.setFileAttr(request.ino, { flags, projectId: Fsxattr.fsx_projid.get(request.view, from) })
   return answer(connection, request, 0)
 }

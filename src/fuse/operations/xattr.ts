@@ -47,11 +47,18 @@ export function setxattr(connection: Connection, request: Request): number {
   if (setxattrExt && SetxattrInExt.setxattr_flags.get(view, at) & FUSE_SETXATTR_ACL_KILL_SGID) {
     flags |= XATTR_ACL_KILL_SGID
   }
+  keptBlocks(connection, ino)
   connection.fs.setxattr(ino, name, request.bytes.subarray(from, to), flags)
   return 0
 }
 
+/** With the write-back cache the kernel keeps the attributes of a file whose count of blocks changes here. */
+function keptBlocks(connection: Connection, ino: number): void {
+  if (connection.writebackCache) connection.staleAttributes = ino
+}
+
 export function removexattr(connection: Connection, request: Request): number {
+  keptBlocks(connection, request.ino)
   connection.fs.removexattr(request.ino, request.string(request.at))
   return 0
 }

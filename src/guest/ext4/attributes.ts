@@ -44,29 +44,31 @@ function deviceOf(inode: Inode, type: number): number {
 }
 
 /** Whether the change brings only times that the kernel's page cache kept: ctime is told then. */
-export function isWriteBack({ mode, uid, gid, size, ctime }: AttributeChange): boolean {
-  return (
-    ctime !== undefined && mode === undefined && uid === undefined && gid === undefined && size === undefined
-  )
+export function isWriteBack({ mode, uid, gid, size, atime, mtime, ctime }: AttributeChange): boolean {
+  if (mode !== undefined || uid !== undefined || gid !== undefined || size !== undefined) return false
+  return atime === undefined && mtime !== undefined && ctime !== undefined
 }
 
 /**
  * Whether an append-only inode refuses the change, as notify_change() of Linux has it: all but times that become now,
  * and the fall of set-id bits.
  */
-export function isRefusedAppendOnly({ mode, uid, gid, size, atime, mtime }: AttributeChange): boolean {
+export function isRefusedAppendOnly({ mode, uid, gid, size, atime, mtime, ctime }: AttributeChange): boolean {
   if (mode !== undefined || uid !== undefined || gid !== undefined || size !== undefined) return true
-  return typeof atime === 'object' || typeof mtime === 'object'
+  // A kernel that keeps the times tells its own "now" as a number, and ctime with it.
+  const isNow = atime === 'now' && ctime !== undefined
+  return typeof atime === 'object' || (typeof mtime === 'object' && !isNow)
 }
 
 /** Everything but the size. */
 export function changeAttributes(handle: Handle, inode: Inode, change: AttributeChange): void {
   inode.modify(handle)
   const mode = inode.mode
+  const dropped = change.killPrivileges === true ? privilegesToDrop(inode) : 0
   if (change.mode !== undefined) inode.mode = (mode & S_IFMT) | (change.mode & 0o7777)
   if (change.uid !== undefined) inode.uid = change.uid
   if (change.gid !== undefined) inode.gid = change.gid
-  if (change.killPrivileges) inode.mode = withoutPrivileges(inode.mode)
+  if (dropped !== 0) inode.mode &= ~dropped
   if (change.mode !== undefined) followMode(handle, inode)
   if (
     change.uid !== undefined ||
@@ -83,8 +85,13 @@ export function changeAttributes(handle: Handle, inode: Inode, change: Attribute
   else touchChanged(handle, inode)
 }
 
-function withoutPrivileges(mode: number): number {
-  if ((mode & S_IFMT) === S_IFDIR) return mode
-  const group = (mode & 0o010) !== 0 ? S_ISGID : 0
-  return mode & ~(S_ISUID | group)
+/**
+ * The set-id bits that fall. Set-group-id without execution by the group stays for root and for members of the group,
+ * as setattr_should_drop_sgid() of Linux has it; of the caller's groups only one is known here.
+ */
+function privilegesToDrop({ mode, gid, volume }: Inode): number {
+  if ((mode & S_IFMT) === S_IFDIR) return 0
+  const { caller } = volume
+  const outside = caller.uid !== 0 && caller.gid !== gid
+  return (mode & 0o010) !== 0 || outside ? S_ISUID | S_ISGID : S_ISUID
 }

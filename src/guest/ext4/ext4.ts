@@ -10,7 +10,7 @@ import type { DataRun, EntrySink, FileSystem } from '../vfs/file-system.js'
 import { attributesOf, changeAttributes, isRefusedAppendOnly, isWriteBack } from './attributes.js'
 import { dropCapability, hasCapability } from './capability.js'
 import { continueEvict, evict } from './evict.js'
-import { fallocate } from './fallocate.js'
+import { FALLOC_FL_KEEP_SIZE, fallocate } from './fallocate.js'
 import { readFile, seekFile, writeFile } from './file.js'
 import { getFileAttr, setFileAttr } from './file-attr.js'
 import { type Durability, fsync, syncfs } from './fsync.js'
@@ -220,7 +220,7 @@ export class Ext4 implements FileSystem {
 
   fallocate(ino: number, mode: number, offset: number, length: number): void | Promise<void> {
     const inode = this.#inode(ino)
-    this.#refuseImmutable(inode, false)
+    this.#refuseImmutable(inode, (mode & ~FALLOC_FL_KEEP_SIZE) !== 0)
     if (hasCapability(inode)) this.#change((handle) => dropCapability(handle, inode))
     try {
       return fallocate(this.#writable(), inode, mode, offset, length)

@@ -11,9 +11,9 @@ import { touchModified } from './timestamps.js'
 /** Metadata blocks that one run of a write may touch. */
 const RUN_CREDITS = 24
 
-/** Largest size of a file mapped by extents: logical blocks are 32 bits and the last number is not used. */
+/** Largest size of a file mapped by extents: logical blocks are 32 bits and the last number is not used. Bytes. */
 export function maxFileSize(blockSize: number): number {
-  return MAX_LOGICAL_BLOCK * blockSize
+  return (MAX_LOGICAL_BLOCK + 1) * blockSize
 }
 
 /** The memory of [offset, offset + length), cut at the end of the file. Nothing is copied. */

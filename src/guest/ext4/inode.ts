@@ -290,6 +290,8 @@ function encodeSeconds(sec: number, wide: boolean): number {
 
 function encodeExtra(value: Timespec): number {
   const sec = clamp(value.sec)
+  // Linux keeps no nanoseconds at either end (timestamp_truncate).
+  const nsec = sec === FIRST_SECOND || sec === LAST_SECOND ? 0 : value.nsec
   const epoch = Math.floor((sec - (sec | 0)) / 0x1_0000_0000) & 3
-  return ((value.nsec << 2) | epoch) >>> 0
+  return ((nsec << 2) | epoch) >>> 0
 }

@@ -1,6 +1,6 @@
 import { FsError } from '../../../lib/errno.js'
 import type { Handle } from '../jbd2/handle.js'
-import { S_IFCHR } from '../vfs/attributes.js'
+import { type Owner, S_IFCHR, S_ISGID } from '../vfs/attributes.js'
 import {
   countSubdirectory,
   isBelow,
@@ -60,7 +60,7 @@ export function move(
   }
   // Sought again: the new entry may have split the block that held the old one.
   if (whiteout) {
-    const left = createInode(volume, handle, from.dir, WHITEOUT_MODE, { uid: 0, gid: 0 }, 0)
+    const left = createInode(volume, handle, from.dir, WHITEOUT_MODE, callerIn(volume, from.dir), 0)
     replaceEntry(handle, from.dir, placeOf(from), left.ino, fileType(left.mode))
   } else {
     removeEntry(handle, from.dir, placeOf(from))
@@ -71,6 +71,12 @@ export function move(
   touchModified(handle, to.dir)
   if (from.dir !== to.dir) touchModified(handle, from.dir)
   return to.inode
+}
+
+/** The caller as owner of what stands in a directory. */
+function callerIn(volume: Volume, dir: Inode): Owner {
+  const { uid, gid } = volume.caller
+  return { uid, gid: (dir.mode & S_ISGID) !== 0 ? dir.gid : gid }
 }
 
 /** Lets two entries change places. */

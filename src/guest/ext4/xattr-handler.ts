@@ -38,9 +38,10 @@ export function setAttribute(
   else setAcl(handle, inode, type, decodeAcl(value), (flags & XATTR_ACL_KILL_SGID) === 0)
 }
 
-/** Throws ENODATA. */
+/** Throws ENODATA, but not for an ACL: without one is what was asked for. */
 export function removeAttribute(handle: Handle, inode: Inode, full: Uint8Array): void {
-  if (!removeXattr(handle, inode, splitName(full))) throw noData(inode)
+  const name = splitName(full)
+  if (!removeXattr(handle, inode, name) && aclType(name) === undefined) throw noData(inode)
 }
 
 export function listAttributes(inode: Inode, privileged: boolean): Uint8Array {

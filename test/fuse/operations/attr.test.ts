@@ -41,9 +41,14 @@ t.test('SETATTR: each valid bit -> its field, others absent', async (t) => {
     [(1 << 4) | (1 << 7), {}, { atime: 'now' }],
     [1 << 5, { times: [0n, 1n << 33n, 0n], nsecs: [0, 6, 0] }, { mtime: { sec: 2 ** 33, nsec: 6 } }],
     [(1 << 5) | (1 << 8), {}, { mtime: 'now' }],
-    [1 << 10, { times: [0n, 0n, 77n], nsecs: [0, 0, 7] }, { ctime: { sec: 77, nsec: 7 } }],
+    [
+      1 << 10,
+      { times: [0n, 0n, 77n], nsecs: [0, 0, 7] },
+      { ctime: { sec: 77, nsec: 7 }, killPrivileges: true },
+    ],
     [(1 << 3) | (1 << 11), { size: 0 }, { size: 0, killPrivileges: true }],
-    [(1 << 6) | (1 << 9), {}, {}],
+    // chown(-1, -1)
+    [(1 << 6) | (1 << 9), {}, { killPrivileges: true }],
   ]
   for (const [valid, fields, change] of cases) {
     const { error, payload } = setattr(rig, ino, valid, fields)

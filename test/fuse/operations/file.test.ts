@@ -173,6 +173,7 @@ t.test('WRITE of an unprivileged caller: set-id bits fall, once', async (t) => {
   for (const [before, after] of cases) {
     const rig = new Rig()
     const ino = rig.fs.addFile('a', '', before)
+    rig.fs.node(ino).attributes.gid = 1001
     write(rig, ino, 0, Buffer.from('x'), KILL_SUIDGID)
     write(rig, ino, 0, Buffer.from('x'), KILL_SUIDGID)
     t.equal(rig.fs.node(ino).attributes.mode & 0o7777, after)

@@ -27,6 +27,12 @@ t.test('SETFLAGS, GETFLAGS: the project id stays; room that is not needed is zer
   rig.fs.setFileAttr(ino, { flags: 0, projectId: 7 })
   t.equal(ioctl(rig, ino, SETFLAGS, 0, words(APPEND_FL)).error, 0)
   t.same(rig.fs.getFileAttr(ino), { flags: APPEND_FL, projectId: 7 })
+  const [notice] = rig.channel.notifications
+  t.same(
+    [notice?.error, notice?.payload.getBigUint64(0, true)],
+    [2, BigInt(ino)],
+    'the change time is asked for again',
+  )
   const { bytes } = ioctl(rig, ino, GETFLAGS, 8)
   t.equal(bytes.toString('hex'), `${'00'.repeat(16)}2000000000000000`)
   t.equal(ioctl(rig, ino, GETFLAGS, 4).bytes.length, 20)
