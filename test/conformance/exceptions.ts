@@ -23,7 +23,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     cases:
       /^times: at (a read|a second read|a read of nothing|a readdir|a readlink|a walk through a link|a mapped read|a mapped write|an execution|a copy)$/,
     reason:
-      'the kernel keeps no access times for FUSE and sends no reads that its caches answer: as with noatime',
+      "access times are the server's affair in FUSE, and this one does not keep them yet: as with noatime",
   },
   {
     cases: /^flags: in statx$/,
