@@ -12,5 +12,6 @@ for (const [event, result] of Parser.parse(readFileSync(process.argv[2], 'utf8')
     console.log(`failed: ${result.fullname} > ${result.name}`)
   }
 }
-console.log(`${counts.passed} passed, ${counts.failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''}`)
+// The reporter leaves the cursor in the middle of a line.
+console.log(`\n${counts.passed} passed, ${counts.failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''}`)
 process.exitCode = counts.failed > 0 || counts.passed === 0 ? 1 : 0
