@@ -28,20 +28,22 @@ t.test('crc32c: examples of RFC 3720 B.4 and the check value', async (t) => {
 })
 
 t.test('crc32c: any bytes, any range, cut anywhere -> equals the bitwise definition', async (t) => {
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 80 }), fc.nat(), fc.nat(), fc.nat(), (bytes, a, b, seed) => {
-      const from = a % (bytes.length + 1)
-      const to = from + (b % (bytes.length - from + 1))
-      const middle = from + (seed % (to - from + 1))
-      const start = (seed * 0x9e3779b1) >>> 0
-      const expected = slow(start, bytes.subarray(from, to))
-      return (
-        crc32c(start, bytes, from, to) === expected &&
-        crc32c(crc32c(start, bytes, from, middle), bytes, middle, to) === expected
-      )
-    }),
+  const report = fc.defaultReportMessage(
+    fc.check(
+      fc.property(fc.uint8Array({ maxLength: 80 }), fc.nat(), fc.nat(), fc.nat(), (bytes, a, b, seed) => {
+        const from = a % (bytes.length + 1)
+        const to = from + (b % (bytes.length - from + 1))
+        const middle = from + (seed % (to - from + 1))
+        const start = (seed * 0x9e3779b1) >>> 0
+        const expected = slow(start, bytes.subarray(from, to))
+        return (
+          crc32c(start, bytes, from, to) === expected &&
+          crc32c(crc32c(start, bytes, from, middle), bytes, middle, to) === expected
+        )
+      }),
+    ),
   )
-  t.pass('held for all samples')
+  t.equal(report, undefined, report ?? 'held for all samples')
 })
 
 t.test('crc32cWord: a word -> equals its four little-endian bytes', async (t) => {

@@ -52,8 +52,10 @@ t.test('checkQueueAddresses: size, alignment and range of 2.7 -> QueueError with
       code: 'EPROTO',
       head: undefined,
     })
-  checkQueueAddresses(memory, { ...good, driverArea: 0x5000 - 36 }, false)
-  t.pass('without EVENT_IDX there is no event field')
+  t.doesNotThrow(
+    () => checkQueueAddresses(memory, { ...good, driverArea: 0x5000 - 36 }, false),
+    'without EVENT_IDX there is no event field',
+  )
 })
 
 t.test('allocateQueue: any size -> valid, and freeQueue gives all of it back', async (t) => {

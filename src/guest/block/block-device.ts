@@ -25,8 +25,8 @@ export interface BlockDevice {
   /** Copies `source[from..to)` to `offset`. */
   write(offset: number, source: Uint8Array, from?: number, to?: number): void
   /**
-   * As {@link write}, for blocks that were free in every state that a power failure could leave until now: the device
-   * may make the bytes durable before a flush. Absent where that would gain nothing.
+   * As {@link write}, for blocks that are free, or unwritten, in every state that a power failure could leave until now:
+   * what they hold is nobody's. The device may make the bytes durable before a flush. Absent where that would gain nothing.
    */
   writeNew?(offset: number, source: Uint8Array, from?: number, to?: number): void
   zero(offset: number, length: number): void

@@ -162,54 +162,56 @@ t.test(
       length: fc.integer({ min: 1, max: 12 }),
       unwritten: fc.boolean(),
     })
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(step, { minLength: 50, maxLength: 400 }),
-        fc.boolean(),
-        async (steps, scatter) => {
-          const { inode, journal, allocator } = makeFile()
-          const table = new Map<number, { physical: number; unwritten: boolean }>()
-          let nextPhysical = 1000
-          for (const { kind, logical, length, unwritten } of steps) {
-            await change(journal, (handle) => {
-              if (kind === 'insert') {
-                let count = 0
-                while (count < length && !table.has(logical + count)) count++
-                if (count === 0) return
-                insertMapping(handle, inode, { logical, physical: nextPhysical, length: count, unwritten })
-                for (let n = 0; n < count; n++)
-                  table.set(logical + n, { physical: nextPhysical + n, unwritten })
-                nextPhysical += count + (scatter ? 1 : 0)
-              } else if (kind === 'remove') {
-                for (let end = logical + length; ; ) {
-                  const removed = removeLastMapping(handle, inode, logical, end)
-                  if (removed === undefined) break
-                  for (let n = 0; n < removed.length; n++) table.delete(removed.logical + n)
-                  end = removed.logical
+    const report = fc.defaultReportMessage(
+      await fc.check(
+        fc.asyncProperty(
+          fc.array(step, { minLength: 50, maxLength: 400 }),
+          fc.boolean(),
+          async (steps, scatter) => {
+            const { inode, journal, allocator } = makeFile()
+            const table = new Map<number, { physical: number; unwritten: boolean }>()
+            let nextPhysical = 1000
+            for (const { kind, logical, length, unwritten } of steps) {
+              await change(journal, (handle) => {
+                if (kind === 'insert') {
+                  let count = 0
+                  while (count < length && !table.has(logical + count)) count++
+                  if (count === 0) return
+                  insertMapping(handle, inode, { logical, physical: nextPhysical, length: count, unwritten })
+                  for (let n = 0; n < count; n++)
+                    table.set(logical + n, { physical: nextPhysical + n, unwritten })
+                  nextPhysical += count + (scatter ? 1 : 0)
+                } else if (kind === 'remove') {
+                  for (let end = logical + length; ; ) {
+                    const removed = removeLastMapping(handle, inode, logical, end)
+                    if (removed === undefined) break
+                    for (let n = 0; n < removed.length; n++) table.delete(removed.logical + n)
+                    end = removed.logical
+                  }
+                } else {
+                  const found = findMapping(inode, logical)
+                  if (found.physical === 0 || !found.unwritten) return
+                  const count = Math.min(found.length, length)
+                  markWritten(handle, inode, logical, count)
+                  for (let n = 0; n < count; n++)
+                    (table.get(logical + n) as { unwritten: boolean }).unwritten = false
                 }
-              } else {
-                const found = findMapping(inode, logical)
-                if (found.physical === 0 || !found.unwritten) return
-                const count = Math.min(found.length, length)
-                markWritten(handle, inode, logical, count)
-                for (let n = 0; n < count; n++)
-                  (table.get(logical + n) as { unwritten: boolean }).unwritten = false
-              }
-            })
-          }
-          const found = new Map<number, { physical: number; unwritten: boolean }>()
-          for (const { logical, physical, length, unwritten } of mappings(inode)) {
-            for (let n = 0; n < length; n++) found.set(logical + n, { physical: physical + n, unwritten })
-          }
-          const sorted = new Map([...table].sort(([a], [b]) => a - b))
-          if (JSON.stringify([...found]) !== JSON.stringify([...sorted]))
-            throw new Error('the tree differs from the table')
-          if ((allocator.held === 0) !== (ExtentNode.root(inode).depth === 0))
-            throw new Error('tree blocks were lost')
-        },
+              })
+            }
+            const found = new Map<number, { physical: number; unwritten: boolean }>()
+            for (const { logical, physical, length, unwritten } of mappings(inode)) {
+              for (let n = 0; n < length; n++) found.set(logical + n, { physical: physical + n, unwritten })
+            }
+            const sorted = new Map([...table].sort(([a], [b]) => a - b))
+            if (JSON.stringify([...found]) !== JSON.stringify([...sorted]))
+              throw new Error('the tree differs from the table')
+            if ((allocator.held === 0) !== (ExtentNode.root(inode).depth === 0))
+              throw new Error('tree blocks were lost')
+          },
+        ),
+        { numRuns: 60 },
       ),
-      { numRuns: 60 },
     )
-    t.pass('60 sequences')
+    t.equal(report, undefined, report ?? '60 sequences')
   },
 )

@@ -78,36 +78,38 @@ const damage = fc.array(
 )
 
 t.test('damaged directory: any bytes -> an FsError or an end, never anything else', async (t) => {
-  fc.assert(
-    fc.property(damage, (changes) => {
-      const opened = open(image)
-      const { dir, disk, journal } = opened
-      for (const { block, offset, value } of changes) {
-        disk.bytes[dirBlock(dir, block % dirBlocks(dir)).block * 1024 + offset] = value
-      }
-      const file = { ino: 13, type: 1 }
-      const operations = [
-        () => walk(opened),
-        () => isEmptyDirectory(dir),
-        ...Array.from({ length: 30 }, (_, index) => () => findEntry(dir, bytesOf(nameOf(index * 10)))),
-        ...Array.from({ length: 30 }, (_, index) => () => {
-          const place = findEntry(dir, bytesOf(nameOf(index * 10 + 1)))
-          if (place !== undefined) inHandle(journal, (handle) => removeEntry(handle, dir, place))
-        }),
-        ...Array.from({ length: 60 }, (_, index) => () => {
-          inHandle(journal, (handle) =>
-            addEntry(handle, dir, { ...file, name: bytesOf(`new-${index}`.padEnd(99, 'w')) }),
-          )
-        }),
-      ]
-      for (const operation of operations) {
-        const error = unexpected(operation)
-        if (error !== undefined) throw error
-      }
-    }),
-    { numRuns: 100, ...seed },
+  const report = fc.defaultReportMessage(
+    fc.check(
+      fc.property(damage, (changes) => {
+        const opened = open(image)
+        const { dir, disk, journal } = opened
+        for (const { block, offset, value } of changes) {
+          disk.bytes[dirBlock(dir, block % dirBlocks(dir)).block * 1024 + offset] = value
+        }
+        const file = { ino: 13, type: 1 }
+        const operations = [
+          () => walk(opened),
+          () => isEmptyDirectory(dir),
+          ...Array.from({ length: 30 }, (_, index) => () => findEntry(dir, bytesOf(nameOf(index * 10)))),
+          ...Array.from({ length: 30 }, (_, index) => () => {
+            const place = findEntry(dir, bytesOf(nameOf(index * 10 + 1)))
+            if (place !== undefined) inHandle(journal, (handle) => removeEntry(handle, dir, place))
+          }),
+          ...Array.from({ length: 60 }, (_, index) => () => {
+            inHandle(journal, (handle) =>
+              addEntry(handle, dir, { ...file, name: bytesOf(`new-${index}`.padEnd(99, 'w')) }),
+            )
+          }),
+        ]
+        for (const operation of operations) {
+          const error = unexpected(operation)
+          if (error !== undefined) throw error
+        }
+      }),
+      { numRuns: 100, ...seed },
+    ),
   )
-  t.pass('no counterexample')
+  t.equal(report, undefined, report ?? 'no counterexample')
 })
 
 /** Lets all entries of the root name the first leaf. */

@@ -75,40 +75,42 @@ for (const [what, image] of [
     `readdir, ${what}: entries come and go during a walk -> those that stay are seen exactly once`,
     async (t) => {
       const change = fc.record({ index: fc.nat(600), add: fc.boolean() })
-      await fc.assert(
-        fc.asyncProperty(
-          fc.integer({ min: 0, max: 60 }),
-          fc.array(fc.array(change, { maxLength: 30 }), { maxLength: 40 }),
-          async (start, rounds) => {
-            const { mounted, dir, file } = await makeDirectory(image, start)
-            const stable = new Set(namesBelow(start))
-            const seen: string[] = []
-            let cookie = 0n
-            for (let round = 0; ; round++) {
-              const some = mounted.listSome(dir, cookie, 5)
-              if (some.length === 0) break
-              seen.push(...some.map(({ name }) => name))
-              cookie = some.at(-1)?.next ?? 0n
-              for (const { index, add } of rounds[round] ?? []) {
-                const name = nameOf(index)
-                const exists = mounted.lookup(dir, name) !== undefined
-                if (add && !exists) await mounted.link(file, dir, name)
-                if (!add && exists) {
-                  await mounted.unlink(dir, name)
-                  stable.delete(name)
+      const report = fc.defaultReportMessage(
+        await fc.check(
+          fc.asyncProperty(
+            fc.integer({ min: 0, max: 60 }),
+            fc.array(fc.array(change, { maxLength: 30 }), { maxLength: 40 }),
+            async (start, rounds) => {
+              const { mounted, dir, file } = await makeDirectory(image, start)
+              const stable = new Set(namesBelow(start))
+              const seen: string[] = []
+              let cookie = 0n
+              for (let round = 0; ; round++) {
+                const some = mounted.listSome(dir, cookie, 5)
+                if (some.length === 0) break
+                seen.push(...some.map(({ name }) => name))
+                cookie = some.at(-1)?.next ?? 0n
+                for (const { index, add } of rounds[round] ?? []) {
+                  const name = nameOf(index)
+                  const exists = mounted.lookup(dir, name) !== undefined
+                  if (add && !exists) await mounted.link(file, dir, name)
+                  if (!add && exists) {
+                    await mounted.unlink(dir, name)
+                    stable.delete(name)
+                  }
                 }
               }
-            }
-            for (const name of stable) {
-              const times = seen.filter((other) => other === name).length
-              // A removed and added entry is no longer in `stable`.
-              if (times !== 1) throw new Error(`"${name}" was seen ${times} times`)
-            }
-          },
+              for (const name of stable) {
+                const times = seen.filter((other) => other === name).length
+                // A removed and added entry is no longer in `stable`.
+                if (times !== 1) throw new Error(`"${name}" was seen ${times} times`)
+              }
+            },
+          ),
+          { numRuns: 15, ...seed },
         ),
-        { numRuns: 15, ...seed },
       )
-      t.pass('no counterexample')
+      t.equal(report, undefined, report ?? 'no counterexample')
     },
   )
 }
