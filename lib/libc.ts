@@ -20,6 +20,7 @@ const libc = {
   writev: library.func('long writev(int, uintptr_t, int)'),
   pwrite: library.func('long pwrite(int, uintptr_t, size_t, int64_t)'),
   pread: library.func('long pread(int, uintptr_t, size_t, int64_t)'),
+  lseek: library.func('int64_t lseek(int, int64_t, int)'),
   fdatasync: library.func('int fdatasync(int)'),
   flock: library.func('int flock(int, int)'),
   fcntl: library.func('int fcntl(int, int, int)'),
@@ -45,6 +46,8 @@ export const MADV_DONTNEED = 4
 export const MADV_POPULATE_WRITE = 23
 
 const MS_SYNC = 4
+
+const SEEK_END = 2
 
 export const LOCK_SH = 1
 export const LOCK_EX = 2
@@ -207,6 +210,12 @@ export function writevRaw(fd: number, iovAddress: number, count: number): number
 export function pwriteRaw(fd: number, address: number, length: number, offset: number): number {
   const written: number = libc.pwrite(fd, address, length, offset)
   return written < 0 ? -koffi.errno() : written
+}
+
+/** lseek(2) to the end: the length of the file in bytes, or -errno. Moves the descriptor's offset. */
+export function seekEndRaw(fd: number): number {
+  const end = Number(libc.lseek(fd, 0, SEEK_END))
+  return end < 0 ? -koffi.errno() : end
 }
 
 /** pread(2) to `address` from `offset` of the file: bytes read, 0 at the end, or -errno. */

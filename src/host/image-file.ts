@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import createDebug from 'debug'
 import { E, FsError } from '../../lib/errno.js'
-import { fdatasyncRaw, LOCK_EX, LOCK_SH, pwriteRaw, tryFlock } from '../../lib/libc.js'
+import { fdatasyncRaw, LOCK_EX, LOCK_SH, pwriteRaw, seekEndRaw, tryFlock } from '../../lib/libc.js'
 import { lockHolders, majorOf, minorOf } from './lock-holder.js'
 
 const log = createDebug('fakedax:host')
@@ -99,10 +99,16 @@ export class ImageFile {
     return this.readOnlyReason !== undefined
   }
 
-  /** 0, or -EIO when the file has become shorter than its mapping: touching that would be SIGBUS. */
+  /**
+   * 0, or -EIO when the file has become shorter than its mapping: touching that would be SIGBUS.
+   *
+   * Not by fstat(2): a file whose times were asked for gets new ones at the next write (Linux 6.13, multigrain time
+   * stamps), and then every fdatasync writes the inode also, which costs a second request to the disk.
+   */
   checkLength(): number {
     if (this.blockDevice) return 0
-    const { size } = fstatSync(this.fd)
+    const size = seekEndRaw(this.fd)
+    if (size < 0) return size
     if (size >= this.size) return 0
     log('%s was truncated while open: %d bytes, was %d', this.path, size, this.size)
     return -E.EIO
