@@ -28,6 +28,7 @@ const libc = {
   eventfd: library.func('int eventfd(unsigned int, int)'),
   eventfdWrite: library.func('int eventfd_write(int, uint64_t)'),
   eventfdRead: library.func('int eventfd_read(int, void *)'),
+  sched_yield: library.func('int sched_yield()'),
   poll: library.func('int poll(void *, unsigned long, int)'),
   mount: library.func('int mount(const char *, const char *, const char *, unsigned long, const char *)'),
   umount2: library.func('int umount2(const char *, int)'),
@@ -210,6 +211,11 @@ export function writevRaw(fd: number, iovAddress: number, count: number): number
 export function pwriteRaw(fd: number, address: number, length: number, offset: number): number {
   const written: number = libc.pwrite(fd, address, length, offset)
   return written < 0 ? -koffi.errno() : written
+}
+
+/** sched_yield(2): lets others that wait for this processor run first. */
+export function schedYield(): void {
+  libc.sched_yield()
 }
 
 /** lseek(2) to the end: the length of the file in bytes, or -errno. Moves the descriptor's offset. */

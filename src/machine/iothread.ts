@@ -1,11 +1,13 @@
 /** The iothread: the host's half of a machine, asleep on the doorbell. A worker's main module. */
+import { availableParallelism } from 'node:os'
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { GuestMemory } from '../bus/guest-memory.js'
 import { RAM_SIZE, RAM_START } from './address-map.js'
 import { Host } from './host.js'
 import { failureOf } from './monitor-protocol.js'
+import { DoorbellListener, SharedDoorbell } from './shared-doorbell.js'
 import type { Answer, IothreadCommand, IothreadOpened, IothreadStart, Question } from './thread-messages.js'
-import { SharedDoorbell, WakeLine } from './wake-line.js'
+import { WakeLine } from './wake-line.js'
 import { logToDescriptor } from './worker-log.js'
 
 const start = workerData as IothreadStart & { port: MessagePort }
@@ -42,6 +44,10 @@ async function answer(host: Host, command: IothreadCommand): Promise<unknown> {
 
 async function run(host: Host): Promise<void> {
   const doorbell = new SharedDoorbell(start.doorbell)
+  const listener = new DoorbellListener(doorbell, {
+    clock: () => performance.now(),
+    spin: availableParallelism() > 1,
+  })
   for (;;) {
     const seen = doorbell.rung
     host.process()
@@ -56,7 +62,7 @@ async function run(host: Host): Promise<void> {
       }
       if (execute === 'shutDown') return
     }
-    doorbell.wait(seen)
+    listener.wait(seen)
   }
 }
 

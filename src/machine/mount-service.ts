@@ -14,6 +14,7 @@ import type { CrashReport, MountReport, MountStatus } from './mount-report.js'
 import { isOurs, mountedAt } from './mount-table.js'
 import { identifyProcess } from './process-identity.js'
 import { MountFiles } from './runtime-directory.js'
+import { SharedDoorbell } from './shared-doorbell.js'
 import type {
   IothreadCommand,
   IothreadOpened,
@@ -22,7 +23,7 @@ import type {
   VcpuMounted,
   VcpuStatus,
 } from './thread-messages.js'
-import { SharedDoorbell, WakeLine } from './wake-line.js'
+import { WakeLine } from './wake-line.js'
 import { errorOf, WorkerThread } from './worker-thread.js'
 
 const log = createDebug('fakedax:machine')

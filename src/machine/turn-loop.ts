@@ -1,16 +1,11 @@
-import { POLLIN, poll, pollTable } from '../../lib/libc.js'
+import { POLLIN, poll, pollTable, schedYield } from '../../lib/libc.js'
+import { HaltPoll } from './halt-poll.js'
 import type { WakeLine } from './wake-line.js'
 
-/** How long an idle loop looks again before it sleeps, in milliseconds. */
-const SPIN_MOST = 0.05
-const SPIN_LEAST = 0.004
-/** An interrupt that usually comes sooner is waited for awake; milliseconds. */
-const AWAKE_MOST = 0.4
-
-/** Two looks so far apart, in milliseconds, had someone else on the processor between them. */
-const PREEMPTED = 0.1
-/** How long not to look again then, in milliseconds. */
-const BACK_OFF = 50
+/** Looking for a request that comes this much later, in milliseconds, is worth it. */
+const REQUEST_MOST = 0.05
+/** And for an interrupt, while the device has work: a FLUSH of a fast disk ends sooner. */
+const INTERRUPT_MOST = 0.5
 
 /** Turns between two looks at the clock while there is work. */
 const TURNS_PER_CHORE = 16
@@ -42,64 +37,51 @@ export interface TurnLoopOptions {
  * The vcpu's loop: requests, interrupts, promises; nothing to do, look again for a while; still nothing, sleep in
  * poll(2) on the request file descriptor and the eventfd of the wake line.
  *
- * The time of looking again adapts: it doubles when a request came while looking, and halves when none did. While an
- * interrupt is expected it is twice as long as those took lately, unless they are slow: a FLUSH of a fast disk ends
- * before two threads could have been put to sleep and woken. Where the processors are wanted by others nothing is
- * gained: who is waited for then waits for us.
+ * How long it looks again adapts ({@link HaltPoll}), to requests and to interrupts apart: a FLUSH of a fast disk ends
+ * before two threads could have been put to sleep and woken.
  */
 export class TurnLoop {
   /** The file descriptor that requests come from; none before the mount is made. */
   requests: number | undefined
   readonly #wake: WakeLine
   readonly #clock: () => number
-  readonly #spins: boolean
   readonly #table = pollTable(2)
-  #spin = SPIN_MOST
-  /** How long interrupts took lately, from when there was nothing else to do; a moving mean, milliseconds. */
-  #interruptDelay = 0
-  /** Until then the loop sleeps at once. */
-  #asleepUntil = 0
+  readonly #requestPoll: HaltPoll
+  readonly #interruptPoll: HaltPoll
 
   constructor(options: TurnLoopOptions) {
     this.#wake = options.wake
     this.#clock = options.clock
-    this.#spins = options.spin
+    this.#requestPoll = new HaltPoll(options.spin ? REQUEST_MOST : 0)
+    this.#interruptPoll = new HaltPoll(options.spin ? INTERRUPT_MOST : 0)
   }
 
   /** Runs until `work` ended. */
   async serve(work: TurnWork): Promise<void> {
     let turns = 0
-    let idleSince = 0
-    let expectingSince = 0
-    let looked = 0
+    let idle = this.#requestPoll
     for (;;) {
       const served = work.serve()
       if (served === 'ended') return
       const woken = this.#lines(work)
-      if (woken && expectingSince !== 0) {
-        const delay = this.#clock() - expectingSince
-        this.#interruptDelay += (delay - this.#interruptDelay) / (this.#interruptDelay === 0 ? 1 : 8)
-        expectingSince = 0
-      }
       // One turn of the microtasks: promises that a request or an interrupt has resolved go on here.
       await undefined
       if (served === 'served' || woken) {
-        if (idleSince !== 0) this.#spin = Math.min(this.#spin * 2, SPIN_MOST)
-        idleSince = 0
+        if (idle.idle) idle.end(this.#clock())
         if (++turns % TURNS_PER_CHORE === 0) work.chores(this.#clock())
         continue
       }
       const now = this.#clock()
-      if (idleSince === 0) idleSince = now
-      else if (now - looked > PREEMPTED) this.#asleepUntil = now + BACK_OFF
-      looked = now
-      const expecting = work.expectsInterrupt
-      if (expecting && expectingSince === 0) expectingSince = now
-      if (this.#mayLook(now) && now - idleSince < (expecting ? this.#awake : this.#spin)) continue
-      if (!expecting) this.#spin = Math.max(this.#spin / 2, SPIN_LEAST)
+      if (!idle.idle) {
+        idle = work.expectsInterrupt ? this.#interruptPoll : this.#requestPoll
+        idle.start(now)
+      }
+      if (idle.poll(now)) {
+        schedYield()
+        continue
+      }
       work.chores(now)
       await this.#sleep(work)
-      idleSince = 0
     }
   }
 
@@ -121,14 +103,6 @@ export class TurnLoop {
     }
     await watch
     return promise
-  }
-
-  #mayLook(now: number): boolean {
-    return this.#spins && now >= this.#asleepUntil
-  }
-
-  get #awake(): number {
-    return this.#interruptDelay < AWAKE_MOST ? this.#interruptDelay * 2 : this.#spin
   }
 
   #lines(work: TurnWork): boolean {

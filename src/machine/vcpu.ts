@@ -14,6 +14,7 @@ import { PMEM_START, RAM_SIZE, RAM_START } from './address-map.js'
 import { Guest } from './guest.js'
 import { WRITE_BACK_LIMIT } from './host.js'
 import { failureOf } from './monitor-protocol.js'
+import { SharedDoorbell } from './shared-doorbell.js'
 import type {
   Answer,
   Question,
@@ -24,7 +25,7 @@ import type {
   VcpuStatus,
 } from './thread-messages.js'
 import { TurnLoop, type TurnWork } from './turn-loop.js'
-import { SharedDoorbell, WakeLine } from './wake-line.js'
+import { WakeLine } from './wake-line.js'
 import { logToDescriptor } from './worker-log.js'
 
 /** Steady, and since 1970: the journal writes it into commit blocks. Milliseconds. */

@@ -1,5 +1,4 @@
 import { eventfdRead, eventfdWrite } from '../../lib/libc.js'
-import type { Doorbell } from '../bus/doorbell.js'
 import type { InterruptLine } from '../bus/interrupt-line.js'
 
 const INTERRUPT = 0
@@ -63,29 +62,5 @@ export class WakeLine implements InterruptLine {
   #set(flag: number): void {
     Atomics.store(this.#flags, flag, 1)
     if (Atomics.load(this.#flags, SLEEPING) !== 0) eventfdWrite(this.eventfd)
-  }
-}
-
-/** The device's doorbell between threads, on which the iothread sleeps. */
-export class SharedDoorbell implements Doorbell {
-  readonly #rings: Int32Array
-
-  constructor(readonly memory: SharedArrayBuffer = new SharedArrayBuffer(4)) {
-    this.#rings = new Int32Array(memory)
-  }
-
-  ring(): void {
-    Atomics.add(this.#rings, 0, 1)
-    Atomics.notify(this.#rings, 0)
-  }
-
-  /** Rings so far, modulo 2^32. Read it before looking at the work, and give it to {@link wait} after. */
-  get rung(): number {
-    return Atomics.load(this.#rings, 0)
-  }
-
-  /** Blocks the thread until it rang more often than `seen`, or for `timeout` ms. */
-  wait(seen: number, timeout?: number): void {
-    Atomics.wait(this.#rings, 0, seen, timeout)
   }
 }

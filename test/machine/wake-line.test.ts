@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { eventfd, eventfdRead } from '../../lib/libc.js'
-import { SharedDoorbell, WakeLine } from '../../src/machine/wake-line.js'
+import { WakeLine } from '../../src/machine/wake-line.js'
 
 function wakeLine(t: Test): WakeLine {
   const wake = WakeLine.create(eventfd())
@@ -37,13 +37,4 @@ t.test('WakeLine: raised while asleep -> the eventfd is readable, and empty afte
   t.equal(wake.takeControl(), true)
   wake.raise()
   t.ok(eventfdRead(wake.eventfd) < 0, 'awake again')
-})
-
-t.test('SharedDoorbell: rung since it was looked at -> wait returns at once', async (t) => {
-  const bell = new SharedDoorbell()
-  const other = new SharedDoorbell(bell.memory)
-  const seen = bell.rung
-  other.ring()
-  bell.wait(seen)
-  t.equal(bell.rung, seen + 1)
 })
