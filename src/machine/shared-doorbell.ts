@@ -6,7 +6,7 @@ import { HaltPoll } from './halt-poll.js'
  * A ring that comes this much later, in milliseconds, is worth looking for: a program that writes and syncs again, and
  * the second FLUSH of a commit, come sooner.
  */
-const RING_MOST = 0.15
+const RING_MOST = 0.3
 
 /** The device's doorbell between threads, on which the iothread sleeps. */
 export class SharedDoorbell implements Doorbell {

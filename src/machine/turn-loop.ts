@@ -72,8 +72,10 @@ export class TurnLoop {
         continue
       }
       const now = this.#clock()
-      if (!idle.idle) {
-        idle = work.expectsInterrupt ? this.#interruptPoll : this.#requestPoll
+      // Asked at each look: a commit may submit its FLUSH only some turns after the request that began it.
+      const poll = work.expectsInterrupt ? this.#interruptPoll : this.#requestPoll
+      if (idle !== poll || !idle.idle) {
+        idle = poll
         idle.start(now)
       }
       if (idle.poll(now)) {
