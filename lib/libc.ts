@@ -67,7 +67,18 @@ export const POLLIN = 0x1
 export const POLLERR = 0x8
 export const POLLHUP = 0x10
 
+/** Flags of mount(2). */
 export const MS_RDONLY = 0x1
+export const MS_NOSUID = 0x2
+export const MS_NODEV = 0x4
+export const MS_NOEXEC = 0x8
+export const MS_SYNCHRONOUS = 0x10
+export const MS_DIRSYNC = 0x80
+export const MS_NOSYMFOLLOW = 0x100
+export const MS_NOATIME = 0x400
+export const MS_NODIRATIME = 0x800
+export const MS_STRICTATIME = 0x1000000
+export const MS_LAZYTIME = 0x2000000
 
 export const MNT_DETACH = 2
 

@@ -3,7 +3,7 @@
  * with FsError, which has Node's `code`.
  */
 import { realpathSync } from 'node:fs'
-import { DEFAULT_OPTIONS, type MountOptions } from './machine/machine-options.js'
+import type { MountOptions } from './machine/machine-options.js'
 import { resolveMountPoint } from './machine/mount-point.js'
 import type { MountReport } from './machine/mount-report.js'
 import {
@@ -17,6 +17,7 @@ import {
   syncMount,
   unmountImage,
 } from './machine/mounted.js'
+import { parseOptionList } from './machine/option-list.js'
 
 export { CorruptError, type ErrorCode, FsError, UnsupportedError } from '../lib/errno.js'
 export { Prng } from '../lib/prng.js'
@@ -29,7 +30,10 @@ export type { CrashOptions, CrashOutcome, MountSummary }
 
 /** What {@link mount} takes: an image, a directory, and what differs from the defaults. */
 export type MountParameters = Pick<MountOptions, 'image' | 'dir'> &
-  Partial<Omit<MountOptions, 'image' | 'dir'>>
+  Partial<Omit<MountOptions, 'image' | 'dir'>> & {
+    /** As behind `-o` of mount(8): `noatime,commit=30`. What is given by itself counts more. */
+    options?: string
+  }
 
 /**
  * A mounted image. Its process does not end with this one. Act on `dir` by asynchronous calls or from another
@@ -71,9 +75,9 @@ export class Mount {
 }
 
 /** Mounts an image; resolves when the mount answers. */
-export async function mount(parameters: MountParameters): Promise<Mount> {
+export async function mount({ options: list = '', ...parameters }: MountParameters): Promise<Mount> {
   const options: MountOptions = {
-    ...DEFAULT_OPTIONS,
+    ...parseOptionList(list),
     type: undefined,
     ...parameters,
     image: realpathSync(parameters.image),

@@ -13,6 +13,6 @@ export function fail(error: unknown, status: number): never {
 }
 
 /** Without the symbolic code in front, which tells a user nothing that the words do not. */
-function plainMessage(error: Error): string {
+export function plainMessage(error: Error): string {
   return error.message.replace(/(^|': )E[A-Z0-9]+: /g, '$1')
 }

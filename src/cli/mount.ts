@@ -1,24 +1,24 @@
 import { realpathSync } from 'node:fs'
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { FsError } from '../../lib/errno.js'
-import type { HostCache, MountOptions, MountType } from '../machine/machine-options.js'
+import type { HostCache, ListedOptions, MountOptions, MountType } from '../machine/machine-options.js'
 import { prepareMountPoint, resolveMountPoint } from '../machine/mount-point.js'
 import type { MountReport } from '../machine/mount-report.js'
 import { mountImage } from '../machine/mounted.js'
+import { parseOptionList } from '../machine/option-list.js'
 import { serveUntilEnd } from '../machine/serve.js'
-import { EXIT_MOUNT_FAILURE, fail } from './failure.js'
-import { parseOptionList } from './option-list.js'
+import { EXIT_MOUNT_FAILURE, fail, plainMessage } from './failure.js'
 
 interface Flags {
-  options: Omit<MountOptions, 'image' | 'dir' | 'hostCache' | 'type'>
+  options: ListedOptions
   foreground?: boolean
-  hostCache: HostCache
+  hostCache?: HostCache
   mountType?: MountType
 }
 
 const OPTIONS = `
-Options behind -o, as of ext4, separated by commas:
-  ro                     read-only
+Options behind -o, as of ext4 and mount(8), separated by commas; of two that contradict each other the later counts:
+  ro, rw                 read-only, or not (default)
   dax=always             all file data bypasses the kernel's page cache (default)
   dax=never              file data is cached by the kernel and written back later
   dax=inode              as each file's own DAX flag says
@@ -26,7 +26,22 @@ Options behind -o, as of ext4, separated by commas:
   errors=continue|remount-ro|panic
                          what an inconsistency leads to (default: as the superblock says)
   barrier=0|1, nobarrier whether the journal waits for FLUSH (default: 1)
-  noload                 with ro: do not replay the journal
+  noload, norecovery     with ro: do not replay the journal
+  sb=N                   with ro: use the superblock at N KiB
+  discard, nodiscard     give freed blocks back to the file system of the image
+  noatime, nodiratime, strictatime, lazytime
+                         when access times change, and reach the image (default: relatime)
+  sync, dirsync          every operation, or change of a directory, is durable before it is answered
+  nouser_xattr, noacl    without attributes of the namespace user; without ACLs
+  resuid=UID, resgid=GID who besides root may use the reserved blocks
+  grpid, minixdf         group of new files as in BSD; size in statfs as in Minix
+  nosuid, nodev, noexec, nosymfollow
+                         what of the files the kernel does not honour
+  allow_other            users other than the one who mounts may use it (default for root)
+  X-mount.idmap='u:FIRST:SEEN:COUNT g:FIRST:SEEN:COUNT'
+                         owners are seen as others
+  data=ordered, and what concerns Linux's own caches and allocator, is accepted; x-* and what is meant for mount(8)
+  is passed over; all else is refused by name.
 
 Examples:
   fakedax mount disk.img /mnt
@@ -63,7 +78,7 @@ export function mountCommand(): Command {
     .argument('<dir>', 'existing directory')
     .addOption(
       new Option('-o, --options <list>', 'mount options, see below')
-        .argParser(parseOptionList)
+        .argParser(optionList)
         .default(parseOptionList(''), 'dax=always'),
     )
     .option('-f, --foreground', 'stay in the foreground; Ctrl-C unmounts')
@@ -73,7 +88,7 @@ export function mountCommand(): Command {
         'who keeps what is not flushed: "emulated" loses it when the process dies',
       )
         .choices(['emulated', 'kernel'])
-        .default('emulated'),
+        .default(undefined, 'emulated'),
     )
     .addOption(
       new Option('--mount-type <type>', 'by default fuseblk where possible')
@@ -87,7 +102,7 @@ export function mountCommand(): Command {
           ...flags.options,
           image: existingImage(image),
           dir: resolveMountPoint(dir),
-          hostCache: flags.hostCache,
+          ...(flags.hostCache === undefined ? {} : { hostCache: flags.hostCache }),
           type: flags.mountType,
         }
         if (flags.foreground) await serveInForeground(options)
@@ -96,6 +111,14 @@ export function mountCommand(): Command {
         fail(error, EXIT_MOUNT_FAILURE)
       }
     })
+}
+
+function optionList(text: string): ListedOptions {
+  try {
+    return parseOptionList(text)
+  } catch (error) {
+    throw error instanceof FsError ? new InvalidArgumentError(`${plainMessage(error)}.`) : error
+  }
 }
 
 function existingImage(image: string): string {

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { type MountSummary, mountStatus, mountsOnRecord } from '../machine/mounted.js'
+import { formatOptionList } from '../machine/option-list.js'
 import { EXIT_FAILURE, fail } from './failure.js'
-import { formatOptionList } from './option-list.js'
 import { formatSize } from './size.js'
 
 const MEANING = {

@@ -19,6 +19,8 @@ export interface ConnectionOptions {
   dax?: DaxMode
   /** For `inode`: whether the file has the DAX flag. */
   isDax?: (ino: number) => boolean
+  /** Whether POSIX ACLs count; true when absent. */
+  acl?: boolean
   /** What DESTROY does, after all inodes were given back; FileSystem.unmount when absent. */
   unmount?: () => Promise<void>
 }
@@ -27,6 +29,7 @@ export interface ConnectionOptions {
 export class Connection {
   readonly fs: FileSystem
   readonly dax: DaxMode
+  readonly acl: boolean
   readonly nodes: NodeTable
   readonly statistics = new Statistics()
   /** The reply buffer; payloads begin at PAYLOAD. */
@@ -54,6 +57,7 @@ export class Connection {
     this.reply = channel.reply
     this.replyBytes = channel.replyBytes
     this.dax = options.dax ?? 'always'
+    this.acl = options.acl ?? true
     this.#isDax = options.isDax ?? (() => false)
     this.#unmount = options.unmount ?? (() => fs.unmount())
   }

@@ -22,6 +22,8 @@ export interface MountOptions {
   /** Bytes, for `fuseblk`: 512 to the page size. */
   blockSize?: number
   readOnly?: boolean
+  /** Of mount(2), MS_*, for the kernel to honour and /proc/mounts to show; none when absent. */
+  flags?: number
   /** Users other than root may use it; true when absent. Permissions are checked by the kernel in any case. */
   allowOther?: boolean
 }
@@ -43,7 +45,8 @@ export function mountFuse(options: MountOptions): number {
   const type = options.blockDevice === undefined ? 'fuse.fakedax' : 'fuseblk.fakedax'
   const source = options.blockDevice ?? options.source
   try {
-    mount(source, options.mountpoint, type, options.readOnly ? MS_RDONLY : 0, mountData(fd, options))
+    const flags = (options.flags ?? 0) | (options.readOnly ? MS_RDONLY : 0)
+    mount(source, options.mountpoint, type, flags, mountData(fd, options))
   } catch (error) {
     closeSync(fd)
     throw error

@@ -23,10 +23,7 @@ export interface GuestHardware {
   relax?: (attempt: number) => void
 }
 
-export type GuestOptions = Pick<
-  MachineOptions,
-  'readOnly' | 'commitInterval' | 'errors' | 'barrier' | 'noload'
->
+export type GuestOptions = Omit<MachineOptions, 'image' | 'hostCache'>
 
 /** The guest's half of a machine: the virtio-pmem driver, its disk, and the ext4 on it. One thread's. */
 export class Guest {
@@ -63,12 +60,14 @@ export class Guest {
   async mount(options: GuestOptions): Promise<Ext4> {
     const { clock, now } = this.#hardware
     const { readOnly, commitInterval, errors, barrier, noload } = options
+    const { superblock = 1, userXattr, acl, resuid, resgid, grpid, minixdf, discard } = options
     this.#fs = await Ext4.mount(this.disk, {
       readOnly,
       commitInterval,
       barrier,
       noload,
       ...(errors === undefined ? {} : { errors }),
+      behaviour: { superblock, userXattr, acl, resuid, resgid, grpid, minixdf, discard },
       clock,
       now,
     })

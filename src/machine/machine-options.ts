@@ -5,7 +5,7 @@ export type ErrorPolicy = 'continue' | 'remount-ro' | 'panic'
 /** How the mount is made: `fuseblk` stands on a loop device, so that sync(2) and syncfs(2) reach the file system. */
 export type MountType = 'fuse' | 'fuseblk'
 
-/** A machine: its disk image and how its guest mounts it. */
+/** A machine: its disk image and how its guest mounts it. Named options are ext4's and mount(8)'s. */
 export interface MachineOptions {
   /** Path of the image file. */
   image: string
@@ -20,17 +20,44 @@ export interface MachineOptions {
   barrier: boolean
   /** The journal is not replayed; read-only mounts only. */
   noload: boolean
+  /** ext4's `sb=`: which superblock to use, in units of 1 KiB; read-only mounts only. Undefined: the first. */
+  superblock: number | undefined
+  /** Freed blocks are given back to the host by the commit that frees them. */
+  discard: boolean
+
+  /** Access times never change. Without this and `strictatime` they change as relatime has it. */
+  noatime: boolean
+  /** Those of directories do not. */
+  nodiratime: boolean
+  /** They change at every access; counts more than `noatime`, as in mount(2). */
+  strictatime: boolean
+  /** Times are kept in memory until the inode is written for another reason, synced, evicted, or a day old. */
+  lazytime: boolean
+  /** Every operation is durable before it is answered. */
+  sync: boolean
+  /** So is every change of a directory. */
+  dirsync: boolean
+
+  /** Attributes of the namespace `user` are to be had. */
+  userXattr: boolean
+  /** POSIX ACLs are to be had, and count. */
+  acl: boolean
+  /** Who besides root may use the reserved blocks; undefined: what the superblock says. */
+  resuid: number | undefined
+  resgid: number | undefined
+  /** New files belong to the group of their directory whether or not that has the set-group-ID bit. */
+  grpid: boolean
+  /** statfs counts the blocks of the file system's own structures as part of its size. */
+  minixdf: boolean
 }
 
-export const DEFAULT_OPTIONS: Omit<MachineOptions, 'image'> = Object.freeze({
-  hostCache: 'emulated',
-  readOnly: false,
-  dax: 'always',
-  commitInterval: 5000,
-  errors: undefined,
-  barrier: true,
-  noload: false,
-} satisfies Omit<MachineOptions, 'image'>)
+/** One part of an idmapped mount: what the image has as `first`, and the next ones, is seen as `seen` and the next. */
+export interface IdMapping {
+  of: 'uid' | 'gid' | 'both'
+  first: number
+  seen: number
+  count: number
+}
 
 /** A machine whose file system is mounted at a directory of this host. Plain data: it is handed to another process. */
 export interface MountOptions extends MachineOptions {
@@ -38,4 +65,46 @@ export interface MountOptions extends MachineOptions {
   dir: string
   /** Undefined: `fuseblk` where root and a loop device are to be had, else `fuse`. */
   type: MountType | undefined
+
+  nosuid: boolean
+  nodev: boolean
+  noexec: boolean
+  nosymfollow: boolean
+  /** Users other than the one who mounts may use it; undefined: when that one is root. */
+  allowOther: boolean | undefined
+  /** Owners are seen as these mappings say, X-mount.idmap; empty: as the image has them. */
+  idmap: readonly IdMapping[]
 }
+
+/** What the list behind `-o` can say. */
+export type ListedOptions = Omit<MountOptions, 'image' | 'dir' | 'type'>
+
+export const DEFAULT_OPTIONS: ListedOptions = Object.freeze({
+  hostCache: 'emulated',
+  readOnly: false,
+  dax: 'always',
+  commitInterval: 5000,
+  errors: undefined,
+  barrier: true,
+  noload: false,
+  superblock: undefined,
+  discard: false,
+  noatime: false,
+  nodiratime: false,
+  strictatime: false,
+  lazytime: false,
+  sync: false,
+  dirsync: false,
+  userXattr: true,
+  acl: true,
+  resuid: undefined,
+  resgid: undefined,
+  grpid: false,
+  minixdf: false,
+  nosuid: false,
+  nodev: false,
+  noexec: false,
+  nosymfollow: false,
+  allowOther: undefined,
+  idmap: [],
+} satisfies ListedOptions)

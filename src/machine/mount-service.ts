@@ -82,8 +82,10 @@ export class MountService {
       doorbell: this.#doorbell.memory,
     }
     const { image, hostCache } = options
-    // A read-only mount of an image whose journal is to be replayed has to write, as in ext4.
-    const readOnly = options.readOnly && (options.noload || !needsWritableImage(image))
+    // A read-only mount of an image whose journal is to be replayed has to write, as in ext4; that it has to, only the
+    // first superblock says.
+    const replays = !options.noload && (options.superblock !== undefined || needsWritableImage(image))
+    const readOnly = options.readOnly && !replays
     this.#iothread = new WorkerThread(
       new URL('./iothread.js', import.meta.url),
       'iothread',

@@ -14,6 +14,7 @@ import { PMEM_START, RAM_SIZE, RAM_START } from './address-map.js'
 import { Guest } from './guest.js'
 import { WRITE_BACK_LIMIT } from './host.js'
 import { failureOf } from './monitor-protocol.js'
+import { mountFlags } from './mount-flags.js'
 import { SharedDoorbell } from './shared-doorbell.js'
 import type {
   Answer,
@@ -174,11 +175,14 @@ class Vcpu implements TurnWork {
       source: options.image,
       blockSize: fs.blockSize,
       readOnly: fs.readOnly,
+      flags: mountFlags(options),
+      ...(options.allowOther === undefined ? {} : { allowOther: options.allowOther }),
       ...(blockDevice === undefined ? {} : { blockDevice }),
     })
     this.#session = new Session(fs, new KernelChannel(fd), {
       dax: fs.canDax ? options.dax : 'never',
       isDax: (ino) => fs.isDax(ino),
+      acl: options.acl,
       unmount: () => fs.unmount(),
     })
     this.#loop.requests = fd

@@ -50,7 +50,7 @@ t.test(
       [['mkfs', '--sise', '1M', 'a'], /unknown option '--sise'/],
       [['mkfs', 'a', '--size', '12Q'], /'12Q' is invalid/],
       [['mount', 'a'], /missing required argument 'dir'/],
-      [['mount', 'a', 'b', '-o', 'ro,sync'], /unknown mount option: sync/],
+      [['mount', 'a', 'b', '-o', 'ro,synch'], /unknown mount option: synch/],
       [['crash', 'a', '--kind', 'alien'], /Allowed choices are host, guest/],
     ]
     for (const [parameters, message] of cases)

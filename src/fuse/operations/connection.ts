@@ -49,8 +49,7 @@ export function init(connection: Connection, request: Request): number {
   if (major > FUSE_KERNEL_VERSION) return InitOut.SIZE
 
   const offered = InitIn.flags.get(view, at)
-  const wanted = connection.dax === 'never' ? WANTED | InitFlags.WRITEBACK_CACHE : WANTED
-  const flags = offered & wanted
+  const flags = offered & wantedOf(connection)
   const extended = (flags & InitFlags.INIT_EXT) !== 0 && request.length >= at + InitInExt.SIZE
   const flags2 = extended ? InitInExt.flags2.get(view, at) & InitFlags2.DIRECT_IO_ALLOW_MMAP : 0
   connection.minor = Math.min(minor, MINOR_MOST)
@@ -67,6 +66,11 @@ export function init(connection: Connection, request: Request): number {
   InitOut.max_pages.set(reply, PAYLOAD, MAX_WRITE / PAGE_SIZE)
   InitOut.time_gran.set(reply, PAYLOAD, connection.fs.timeGranularity ?? 1)
   return InitOut.SIZE
+}
+
+function wantedOf({ dax, acl }: Connection): number {
+  const wanted = dax === 'never' ? WANTED | InitFlags.WRITEBACK_CACHE : WANTED
+  return acl ? wanted : wanted & ~InitFlags.POSIX_ACL
 }
 
 /** Sent for fuseblk mounts only; umount(2) waits for the reply. */

@@ -36,9 +36,9 @@ const DEFAULT: XattrName = { index: INDEX_POSIX_ACL_DEFAULT, name: new Uint8Arra
 
 export type AclType = 'access' | 'default'
 
-/** Undefined when the mode says it all (access), or nothing is inherited (default). Throws EINVAL, CorruptError. */
+/** Undefined when the mode says it all (access), nothing is inherited (default), or lists do not count (noacl). Throws EINVAL, CorruptError. */
 export function getAcl(inode: Inode, type: AclType): Acl | undefined {
-  if (hasNoXattrs(inode)) return undefined
+  if (!inode.volume.behaviour.acl || hasNoXattrs(inode)) return undefined
   const value = getXattr(inode, type === 'access' ? ACCESS : DEFAULT)
   return value && decode(inode, value)
 }

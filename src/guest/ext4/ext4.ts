@@ -15,14 +15,8 @@ import { readFile, seekFile, writeFile } from './file.js'
 import { getFileAttr, setFileAttr } from './file-attr.js'
 import { type Durability, fsync, syncfs } from './fsync.js'
 import type { Inode } from './inode.js'
-import {
-  type ErrorsBehaviour,
-  type Mounted,
-  type MountOptions,
-  type MountReport,
-  markUnmounted,
-  mountVolume,
-} from './mount.js'
+import { type Mounted, type MountReport, markUnmounted, mountVolume } from './mount.js'
+import type { ErrorsBehaviour, MountOptions } from './mount-options.js'
 import * as namei from './namei.js'
 import { APPEND_FL, DAX_FL, GOOD_OLD_INODE_SIZE, IMMUTABLE_FL } from './raw-inode.js'
 import { readdir } from './readdir.js'
@@ -67,7 +61,7 @@ export class Ext4 implements FileSystem {
     this.#journal = journal
     this.#errors = errors
     this.#durability = journal && { volume, journal, barrier }
-    this.#overhead = overheadBlocks(volume)
+    this.#overhead = volume.behaviour.minixdf ? 0 : overheadBlocks(volume)
     this.report = report
     this.blockSize = volume.blockSize
     this.canDax = volume.blockSize === 4096

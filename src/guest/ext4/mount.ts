@@ -3,34 +3,16 @@ import { FsError, UnsupportedError } from '../../../lib/errno.js'
 import type { BlockDevice } from '../block/block-device.js'
 import type { Journal } from '../jbd2/journal.js'
 import type { RecoveryReport } from '../jbd2/recovery.js'
-import type { Timespec } from '../vfs/attributes.js'
 import { continueEvict } from './evict.js'
 import { INCOMPAT, readOnlyFeatures } from './features.js'
 import { openJournal } from './journal-inode.js'
+import { DEFAULT_BEHAVIOUR, type ErrorsBehaviour, type MountOptions } from './mount-options.js'
 import { ERROR_FS, ERRORS_CONTINUE, ERRORS_PANIC, ERRORS_RO, SuperBlock } from './superblock.js'
 import { writeSuperblock } from './superblock-write.js'
 import { continueTruncate } from './truncate.js'
 import { Volume } from './volume.js'
 
 const log = createDebug('fakedax:ext4')
-
-export type ErrorsBehaviour = 'continue' | 'remount-ro' | 'panic'
-
-export interface MountOptions {
-  readOnly?: boolean
-  /** Milliseconds between a change and its commit; 5000 as ext4 has. */
-  commitInterval?: number
-  /** What an inconsistency found at run time leads to; the superblock's s_errors when absent. */
-  errors?: ErrorsBehaviour
-  /** False: no FLUSH is ever sent. */
-  barrier?: boolean
-  /** Mount without recovering the journal; read-only mounts only. */
-  noload?: boolean
-  /** Milliseconds of a steady clock. */
-  clock: () => number
-  /** Wall clock, for time stamps. */
-  now: () => Timespec
-}
 
 /** What a mount found and did. */
 export interface MountReport {
@@ -58,7 +40,8 @@ export async function mountVolume(device: BlockDevice, options: MountOptions): P
     commitInterval: options.commitInterval ?? 5000,
     barrier: options.barrier ?? true,
   }
-  let volume = new Volume(device, options.now)
+  const behaviour = { ...DEFAULT_BEHAVIOUR, ...options.behaviour }
+  let volume = new Volume(device, options.now, behaviour)
   const report: MountReport = { orphans: 0, ...access(volume, options) }
   let journal = openJournal(volume, settings)
   if (journal?.needsRecovery && !options.noload) {
@@ -69,12 +52,14 @@ export async function mountVolume(device: BlockDevice, options: MountOptions): P
       )
     report.recovery = await journal.recover()
     log('recovered the journal: %o', report.recovery)
-    volume = new Volume(device, options.now)
+    volume = new Volume(device, options.now, behaviour)
     if (report.readOnly) writeSuperblock(volume, clearNeedsRecovery)
     journal = openJournal(volume, settings)
   } else if (options.noload && !report.readOnly) {
     throw new FsError('EINVAL', 'noload needs ro: without the journal the file system may be inconsistent')
   }
+  if (behaviour.superblock !== DEFAULT_BEHAVIOUR.superblock && !report.readOnly)
+    throw new FsError('EINVAL', 'sb= needs ro: the first superblock would stay as it is')
   const errors = options.errors ?? errorsOf(volume)
   const { barrier } = settings
   if (report.readOnly) return { volume, journal: undefined, errors, barrier, report }

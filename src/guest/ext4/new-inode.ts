@@ -10,7 +10,7 @@ import type { Volume } from './volume.js'
 /**
  * A new inode, linked once (a directory twice) though no entry names it yet; empty, and with an empty extent tree
  * when it is a file or a directory. In a set-group-id directory it gets the directory's group, and a directory also
- * that bit. The directory's default ACL is inherited; without one the owner's umask counts. `rdev` counts for device
+ * that bit; with grpid the group in any case, and never the bit. The directory's default ACL is inherited; without one the owner's umask counts. `rdev` counts for device
  * nodes only. Throws ENOSPC or CorruptError.
  */
 export function createInode(
@@ -25,8 +25,9 @@ export function createInode(
   const isDirectory = type === S_IFDIR
   const inherited = inheritFrom(parent, mode, owner.umask ?? 0, isDirectory)
   const inode = blankInode(volume, handle, parent, mode)
-  const ofGroup = (parent.mode & S_ISGID) !== 0
-  inode.mode = ofGroup && isDirectory ? inherited.mode | S_ISGID : inherited.mode
+  const { grpid } = volume.behaviour
+  const ofGroup = grpid || (parent.mode & S_ISGID) !== 0
+  inode.mode = isDirectory ? directoryMode(inherited.mode, parent.mode, grpid) : inherited.mode
   inode.uid = owner.uid
   inode.gid = ofGroup ? parent.gid : owner.gid
   inode.linksCount = isDirectory ? 2 : 1
@@ -35,6 +36,10 @@ export function createInode(
   if (type === S_IFCHR || type === S_IFBLK) setDevice(inode, rdev)
   storeInherited(handle, inode, inherited)
   return inode
+}
+
+function directoryMode(mode: number, parentMode: number, grpid: boolean): number {
+  return grpid ? mode & ~S_ISGID : mode | (parentMode & S_ISGID)
 }
 
 /** The device number in i_block[0] when it fits the old 8:8 encoding, else in i_block[1], encoded as `rdev` is. */

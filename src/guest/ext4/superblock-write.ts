@@ -1,7 +1,7 @@
 import type { CorruptError } from '../../../lib/errno.js'
 import type { Journal } from '../jbd2/journal.js'
 import { superblockChecksum } from './checksum.js'
-import { ERROR_FS, SUPERBLOCK_OFFSET, SuperBlock } from './superblock.js'
+import { ERROR_FS, SuperBlock } from './superblock.js'
 import type { Volume } from './volume.js'
 
 /**
@@ -10,14 +10,14 @@ import type { Volume } from './volume.js'
  */
 export function writeSuperblock(volume: Volume, change: (view: DataView, at: number) => void): void {
   if (volume.superblock.shadow !== undefined) throw new Error('the superblock is in a transaction')
-  const { bytes, at } = volume.device.directAccess(SUPERBLOCK_OFFSET)
+  const { bytes, at } = volume.device.directAccess(volume.superblockPlace)
   const copy = bytes.slice(at, at + SuperBlock.SIZE)
   const view = new DataView(copy.buffer)
   change(view, 0)
   SuperBlock.s_wtime.set(view, 0, volume.now().sec >>> 0)
   SuperBlock.s_wtime_hi.set(view, 0, Math.floor(volume.now().sec / 0x1_0000_0000) & 0xff)
   if (volume.hasMetadataCsum) SuperBlock.s_checksum.set(view, 0, superblockChecksum(copy, 0))
-  volume.device.write(SUPERBLOCK_OFFSET, copy)
+  volume.device.write(volume.superblockPlace, copy)
 }
 
 /**

@@ -12,8 +12,9 @@ import { COMPAT, checkIncompat, INCOMPAT, RO_COMPAT } from './features.js'
 import { GroupTable } from './group-table.js'
 import { InodeAllocator } from './inode-allocator.js'
 import { InodeCache } from './inode-cache.js'
+import { type Behaviour, DEFAULT_BEHAVIOUR } from './mount-options.js'
 import { Orphans } from './orphans.js'
-import { EXT4_MAGIC, SUPERBLOCK_OFFSET, SuperBlock } from './superblock.js'
+import { EXT4_MAGIC, SuperBlock } from './superblock.js'
 import { XattrBlockCache } from './xattr-block-cache.js'
 
 /** What one mounted file system is: its geometry from the superblock, its blocks, its journal. No algorithms. */
@@ -37,6 +38,7 @@ export class Volume {
   readonly caller: Owner = { uid: 0, gid: 0 }
   /** Wall clock for time stamps. */
   readonly now: () => Timespec
+  readonly behaviour: Readonly<Behaviour>
 
   readonly blockSize: number
   readonly blocksCount: number
@@ -61,13 +63,17 @@ export class Volume {
   readonly superblockBlock: number
   readonly superblockOffset: number
 
-  constructor(device: BlockDevice, now: () => Timespec) {
+  constructor(device: BlockDevice, now: () => Timespec, behaviour: Readonly<Behaviour> = DEFAULT_BEHAVIOUR) {
     this.device = device
     this.now = now
-    if (device.size < SUPERBLOCK_OFFSET + SuperBlock.SIZE) {
-      throw new FsError('EINVAL', `${device.name}: ${device.size} bytes are too few for a file system`)
+    this.behaviour = behaviour
+    const place = behaviour.superblock * 1024
+    if (device.size < place + SuperBlock.SIZE) {
+      const where =
+        behaviour.superblock === 1 ? 'a file system' : `a superblock at ${behaviour.superblock} KiB`
+      throw new FsError('EINVAL', `${device.name}: ${device.size} bytes are too few for ${where}`)
     }
-    const { view, bytes, at: base } = device.directAccess(SUPERBLOCK_OFFSET)
+    const { view, bytes, at: base } = device.directAccess(place)
     const sb = <T>(field: { get(view: DataView, at: number): T }): T => field.get(view, base)
     if (sb(SuperBlock.s_magic) !== EXT4_MAGIC) {
       throw new FsError(
@@ -139,8 +145,8 @@ export class Volume {
       (this.incompat & INCOMPAT.metadata_csum_seed) !== 0
         ? sb(SuperBlock.s_checksum_seed)
         : uuidSeed(this.uuid)
-    this.superblockBlock = Math.floor(SUPERBLOCK_OFFSET / this.blockSize)
-    this.superblockOffset = SUPERBLOCK_OFFSET % this.blockSize
+    this.superblockBlock = Math.floor(place / this.blockSize)
+    this.superblockOffset = place % this.blockSize
     this.cache = new BufferCache(device, this.blockSize)
     this.groups = new GroupTable(this)
     this.checksums = new ChecksumQueue(this)
@@ -171,14 +177,20 @@ export class Volume {
     return head
   }
 
-  /** Whether the caller may use the reserved blocks: root, or who s_def_resuid and s_def_resgid name. */
+  /** Where the superblock begins, bytes. */
+  get superblockPlace(): number {
+    return this.superblockBlock * this.blockSize + this.superblockOffset
+  }
+
+  /** Whether the caller may use the reserved blocks: root, or who s_def_resuid and s_def_resgid or the options name. */
   get mayUseReserved(): boolean {
     const { uid, gid } = this.caller
     if (uid === 0) return true
     const { view, at } = this.superblock
     const reserved = at + this.superblockOffset
-    if (uid === SuperBlock.s_def_resuid.get(view, reserved)) return true
-    const group = SuperBlock.s_def_resgid.get(view, reserved)
+    const { resuid, resgid } = this.behaviour
+    if (uid === (resuid ?? SuperBlock.s_def_resuid.get(view, reserved))) return true
+    const group = resgid ?? SuperBlock.s_def_resgid.get(view, reserved)
     return group !== 0 && gid === group
   }
 

@@ -2,7 +2,7 @@ import { FsError } from '../../../lib/errno.js'
 import { XATTR_NAME_MAX } from '../vfs/xattr.js'
 
 /** e_name_index: on the medium a number stands for the prefix of a name. Kernel docs: ext4, "Attribute Name Indices". */
-const INDEX_USER = 1
+export const INDEX_USER = 1
 export const INDEX_POSIX_ACL_ACCESS = 2
 export const INDEX_POSIX_ACL_DEFAULT = 3
 export const INDEX_TRUSTED = 4

@@ -17,7 +17,7 @@ import {
   type XattrArea,
 } from './xattr-entry.js'
 import { inodeXattrRoom, inodeXattrs, writeInodeXattrs } from './xattr-inode.js'
-import { INDEX_SECURITY, INDEX_TRUSTED, prefixOf, type XattrName } from './xattr-namespace.js'
+import { INDEX_SECURITY, prefixOf, type XattrName } from './xattr-namespace.js'
 
 /**
  * Extended attributes of one inode: as many as there is room for in the inode itself, the others in one block. An
@@ -38,12 +38,12 @@ export function hasNoXattrs(inode: Inode): boolean {
   return inode.fileAcl === 0 && inodeXattrs(inode) === undefined
 }
 
-/** All names with their prefixes, each ended by a NUL. `privileged`: `trusted.` names too. */
-export function listXattrs(inode: Inode, privileged: boolean): Uint8Array {
+/** All names with their prefixes, each ended by a NUL, of the namespaces (INDEX_*) that `isListed` lets pass. */
+export function listXattrs(inode: Inode, isListed: (index: number) => boolean): Uint8Array {
   const parts: Uint8Array[] = []
   for (const { index, name } of [...entriesOf(inodeXattrs(inode)), ...entriesOf(blockXattrs(inode))]) {
     const prefix = prefixOf(index)
-    if (prefix === undefined || (index === INDEX_TRUSTED && !privileged)) continue
+    if (prefix === undefined || !isListed(index)) continue
     parts.push(prefix, name, NUL)
   }
   return Buffer.concat(parts)

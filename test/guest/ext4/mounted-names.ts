@@ -1,4 +1,5 @@
 import { Ext4 } from '../../../src/guest/ext4/ext4.js'
+import type { Behaviour } from '../../../src/guest/ext4/mount-options.js'
 import { RamDisk } from '../../ram-disk.js'
 
 /** A file system on a copy of an image whose names are strings, with a clock that goes on by a second at each look. */
@@ -13,11 +14,12 @@ export class MountedNames {
     this.root = fs.root
   }
 
-  static async on(image: Uint8Array): Promise<MountedNames> {
+  static async on(image: Uint8Array, behaviour: Partial<Behaviour> = {}): Promise<MountedNames> {
     const disk = new RamDisk(image)
     let sec = 2_100_000_000
     const now = (): { sec: number; nsec: number } => ({ sec: sec++, nsec: 5 })
-    return new MountedNames(await Ext4.mount(disk, { clock: () => 0, now, errors: 'continue' }), disk)
+    const options = { clock: () => 0, now, errors: 'continue', behaviour } as const
+    return new MountedNames(await Ext4.mount(disk, options), disk)
   }
 
   /** Runs one changing operation when the journal has room for it. */

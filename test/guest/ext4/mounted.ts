@@ -1,5 +1,5 @@
 import { Ext4 } from '../../../src/guest/ext4/ext4.js'
-import type { MountOptions } from '../../../src/guest/ext4/mount.js'
+import type { MountOptions } from '../../../src/guest/ext4/mount-options.js'
 import type { RamDisk } from '../../ram-disk.js'
 
 /** A clock that a test moves by hand. Milliseconds. */

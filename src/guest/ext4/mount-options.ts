@@ -1,0 +1,51 @@
+import type { Timespec } from '../vfs/attributes.js'
+
+export type ErrorsBehaviour = 'continue' | 'remount-ro' | 'panic'
+
+/** Where ext4 leaves the choice to who mounts it. Names and meaning as in Documentation/admin-guide/ext4.rst. */
+export interface Behaviour {
+  /** `sb=`: where the superblock stands, in units of 1 KiB; 1 is the first. */
+  superblock: number
+  /** Attributes of the namespace `user` are to be had. */
+  userXattr: boolean
+  /** POSIX ACLs are to be had, and count. */
+  acl: boolean
+  /** Who besides root may use the reserved blocks; undefined: what the superblock says. */
+  resuid: number | undefined
+  resgid: number | undefined
+  /** New files belong to the group of their directory. */
+  grpid: boolean
+  /** statfs counts the file system's own blocks too. */
+  minixdf: boolean
+  /** Freed blocks are given back by the commit that frees them. */
+  discard: boolean
+}
+
+export const DEFAULT_BEHAVIOUR: Readonly<Behaviour> = Object.freeze({
+  superblock: 1,
+  userXattr: true,
+  acl: true,
+  resuid: undefined,
+  resgid: undefined,
+  grpid: false,
+  minixdf: false,
+  discard: false,
+})
+
+export interface MountOptions {
+  readOnly?: boolean
+  /** Milliseconds between a change and its commit; 5000 as ext4 has. */
+  commitInterval?: number
+  /** What an inconsistency found at run time leads to; the superblock's s_errors when absent. */
+  errors?: ErrorsBehaviour
+  /** False: no FLUSH is ever sent. */
+  barrier?: boolean
+  /** Mount without recovering the journal; read-only mounts only. */
+  noload?: boolean
+  /** What differs from {@link DEFAULT_BEHAVIOUR}. */
+  behaviour?: Partial<Behaviour>
+  /** Milliseconds of a steady clock. */
+  clock: () => number
+  /** Wall clock, for time stamps. */
+  now: () => Timespec
+}

@@ -1,0 +1,253 @@
+/** The mount options: one row each. Documentation/admin-guide/ext4.rst, mount(8), mount.fuse3(8). */
+import { DEFAULT_OPTIONS, type IdMapping, type ListedOptions } from './machine-options.js'
+
+/** Why an option's value is refused. */
+export class OptionValueError extends Error {}
+
+export interface OptionRow {
+  /** Takes what stands behind `=`; undefined when there is none. Throws OptionValueError. */
+  set(options: ListedOptions, value: string | undefined): void
+  /** How a list says what `options` has; undefined where this row is not needed for that. */
+  show?(options: ListedOptions): string | undefined
+}
+
+type BooleanKey = {
+  [K in keyof ListedOptions]: ListedOptions[K] extends boolean ? K : never
+}[keyof ListedOptions]
+
+const table = new Map<string, OptionRow>()
+const refused = new Map<string, string>()
+
+/** The row of an option; undefined when it is not known, or refused. */
+export function rowOf(name: string): OptionRow | undefined {
+  return table.get(name) ?? (/^x-/i.test(name) && !refused.has(name) ? IGNORED : undefined)
+}
+
+/** Why a known option cannot be had; undefined when it can, or is not known. */
+export function refusalOf(name: string): string | undefined {
+  return refused.get(name)
+}
+
+/** Every row, in the order in which a list is written. */
+export function optionRows(): Iterable<OptionRow> {
+  return table.values()
+}
+
+function requireNone(value: string | undefined): void {
+  if (value !== undefined) throw new OptionValueError('takes no value')
+}
+
+/** A flag that sets one field; shown where that is not the default. */
+function flag(name: string, key: BooleanKey, to: boolean): void {
+  table.set(name, {
+    set(options, value) {
+      requireNone(value)
+      options[key] = to
+    },
+    show: (options) => (options[key] === to && DEFAULT_OPTIONS[key] !== to ? name : undefined),
+  })
+}
+
+/** Two flags that undo each other. */
+function pair(on: string, off: string, key: BooleanKey): void {
+  flag(on, key, true)
+  flag(off, key, false)
+}
+
+/** The same under another name. */
+function alias(name: string, of: string): void {
+  const { set } = table.get(of) as OptionRow
+  table.set(name, { set })
+}
+
+function choice<K extends 'dax' | 'errors' | 'hostCache'>(
+  name: string,
+  key: K,
+  choices: readonly NonNullable<ListedOptions[K]>[],
+  more: { alone?: NonNullable<ListedOptions[K]>; show: (value: ListedOptions[K]) => boolean },
+): void {
+  table.set(name, {
+    set(options, value) {
+      const found = value === undefined ? more.alone : choices.find((each) => each === value)
+      if (found === undefined) throw new OptionValueError(`is one of ${choices.join(', ')}`)
+      options[key] = found
+    },
+    show: (options) => (more.show(options[key]) ? `${name}=${options[key]}` : undefined),
+  })
+}
+
+/** A whole number, at most `most`. Throws OptionValueError. */
+function wholeNumber(value: string | undefined, most: number, least = 0): number {
+  const number = Number(value)
+  if (value === undefined || !/^\d{1,15}$/.test(value) || number > most || number < least)
+    throw new OptionValueError(`is a whole number, ${least} to ${most}`)
+  return number
+}
+
+function number(name: string, key: 'resuid' | 'resgid' | 'superblock', least: number): void {
+  table.set(name, {
+    set(options, value) {
+      options[key] = wholeNumber(value, 0xffff_ffff, least)
+    },
+    show: (options) => (options[key] === undefined ? undefined : `${name}=${options[key]}`),
+  })
+}
+
+/** Accepted with any value, and nothing comes of it. */
+const IGNORED: OptionRow = { set: () => undefined }
+
+function ignore(...names: string[]): void {
+  for (const name of names) table.set(name, { set: (_, value) => requireNone(value) })
+}
+
+/** Tunes what Linux's ext4 has and this one has not; the number must be one all the same. */
+function tuning(...names: string[]): void {
+  for (const name of names) table.set(name, { set: (_, value) => void wholeNumber(value, 0xffff_ffff) })
+}
+
+function refuse(reason: string, ...names: string[]): void {
+  for (const name of names) refused.set(name, reason)
+}
+
+/** What mount(8) says for a user's mounts, unless later options say otherwise. */
+function implying(...keys: BooleanKey[]): OptionRow {
+  return {
+    set(options) {
+      for (const key of keys) options[key] = true
+    },
+  }
+}
+
+// Of mount(8), for all file systems.
+table.set('ro', {
+  set(options, value) {
+    requireNone(value)
+    options.readOnly = true
+  },
+  show: ({ readOnly }) => (readOnly ? 'ro' : 'rw'),
+})
+flag('rw', 'readOnly', false)
+pair('nosuid', 'suid', 'nosuid')
+pair('nodev', 'dev', 'nodev')
+pair('noexec', 'exec', 'noexec')
+pair('nosymfollow', 'symfollow', 'nosymfollow')
+pair('sync', 'async', 'sync')
+flag('dirsync', 'dirsync', true)
+pair('noatime', 'atime', 'noatime')
+pair('nodiratime', 'diratime', 'nodiratime')
+pair('strictatime', 'nostrictatime', 'strictatime')
+pair('lazytime', 'nolazytime', 'lazytime')
+// Linux has relatime wherever nothing else was asked for, whether or not these were.
+ignore('relatime', 'norelatime')
+ignore('defaults', 'auto', 'noauto', 'nouser', 'nofail', '_netdev', 'silent', 'loud', 'nomand')
+ignore('iversion', 'noiversion')
+table.set('comment', IGNORED)
+for (const name of ['user', 'users']) table.set(name, implying('nosuid', 'nodev', 'noexec'))
+for (const name of ['owner', 'group']) table.set(name, implying('nosuid', 'nodev'))
+
+// Of ext4.
+choice('dax', 'dax', ['always', 'never', 'inode'], { alone: 'always', show: () => true })
+table.set('commit', {
+  set(options, value) {
+    const seconds = wholeNumber(value, 999_999)
+    // As in ext4, 0 means the default.
+    options.commitInterval = seconds === 0 ? DEFAULT_OPTIONS.commitInterval : seconds * 1000
+  },
+  show: ({ commitInterval }) => `commit=${commitInterval / 1000}`,
+})
+choice('errors', 'errors', ['continue', 'remount-ro', 'panic'], { show: (value) => value !== undefined })
+table.set('data', {
+  set(_, value) {
+    if (value === 'journal' || value === 'writeback')
+      throw new OptionValueError('can only be ordered: file data is stored in place before its commit')
+    if (value !== 'ordered') throw new OptionValueError('is ordered')
+  },
+})
+table.set('barrier', {
+  set(options, value) {
+    if (value !== undefined && value !== '0' && value !== '1') throw new OptionValueError('is 0 or 1')
+    options.barrier = value !== '0'
+  },
+})
+flag('nobarrier', 'barrier', false)
+flag('noload', 'noload', true)
+alias('norecovery', 'noload')
+number('sb', 'superblock', 1)
+pair('discard', 'nodiscard', 'discard')
+flag('nouser_xattr', 'userXattr', false)
+flag('user_xattr', 'userXattr', true)
+flag('noacl', 'acl', false)
+flag('acl', 'acl', true)
+number('resuid', 'resuid', 0)
+number('resgid', 'resgid', 0)
+pair('grpid', 'nogrpid', 'grpid')
+alias('bsdgroups', 'grpid')
+alias('sysvgroups', 'nogrpid')
+pair('minixdf', 'bsddf', 'minixdf')
+// Blocks are allocated when they are written, so there is nothing to delay.
+ignore('delalloc', 'nodelalloc', 'noauto_da_alloc')
+table.set('auto_da_alloc', IGNORED)
+// What is read and zeroed when, and how far ahead: nothing that a program or an image could tell.
+tuning('stripe', 'inode_readahead_blks', 'min_batch_time', 'max_batch_time', 'journal_ioprio')
+tuning('mb_optimize_scan')
+table.set('init_itable', IGNORED)
+ignore('noinit_itable', 'prefetch_block_bitmaps', 'no_prefetch_block_bitmaps')
+ignore('dioread_lock', 'dioread_nolock', 'block_validity', 'noblock_validity', 'nombcache', 'no_mbcache')
+// Linux ignores them too: they mean what is always so, or nothing any more.
+ignore('i_version', 'noquota', 'nocheck', 'bh', 'nobh', 'orlov', 'oldalloc', 'debug')
+ignore('mblk_io_submit', 'nomblk_io_submit', 'nowarn_on_error')
+refuse('quotas are what the features of the image say', 'quota', 'usrquota', 'grpquota', 'prjquota')
+refuse('quotas are what the features of the image say', 'jqfmt', 'usrjquota', 'grpjquota')
+refuse('blocks of the journal have checksums where those of the file system have', 'journal_checksum')
+refuse('blocks of the journal have checksums where those of the file system have', 'nojournal_checksum')
+refuse('a commit block waits for the blocks before it', 'journal_async_commit')
+refuse('an external journal is not supported', 'journal_dev', 'journal_path')
+refuse('encryption is not supported', 'inlinecrypt', 'test_dummy_encryption')
+refuse('not supported', 'abort', 'nouid32', 'debug_want_extra_isize', 'max_dir_size_kb', 'warn_on_error')
+refuse('mandatory locks are no more', 'mand')
+
+// Of FUSE.
+table.set('allow_other', {
+  set(options, value) {
+    requireNone(value)
+    options.allowOther = true
+  },
+  show: ({ allowOther }) => (allowOther ? 'allow_other' : undefined),
+})
+// Always so.
+ignore('default_permissions')
+
+// Of this program.
+choice('host_cache', 'hostCache', ['emulated', 'kernel'], { show: (value) => value === 'kernel' })
+
+const ID_TYPES: Readonly<Record<string, IdMapping['of']>> = { u: 'uid', g: 'gid', b: 'both' }
+
+/** `TYPE:FIRST:SEEN:COUNT`, several with blanks between them; mount(8), X-mount.idmap. */
+function parseIdMapping(text: string): IdMapping {
+  const match = /^(?:([ugb]):)?(\d{1,10}):(\d{1,10}):(\d{1,10})$/.exec(text)
+  if (match === null) throw new OptionValueError(`has "${text}", not [u:|g:|b:]FIRST:SEEN:COUNT`)
+  const [first, seen, count] = match.slice(2).map(Number) as [number, number, number]
+  if (count === 0 || first + count > 0xffff_ffff || seen + count > 0xffff_ffff)
+    throw new OptionValueError(`has "${text}", which goes past the greatest id`)
+  return { of: ID_TYPES[match[1] ?? 'b'] ?? 'both', first, seen, count }
+}
+
+table.set('X-mount.idmap', {
+  set(options, value) {
+    options.idmap = (value ?? '')
+      .split(' ')
+      .filter((part) => part !== '')
+      .map(parseIdMapping)
+    if (options.idmap.length === 0) throw new OptionValueError('is [u:|g:|b:]FIRST:SEEN:COUNT, or several')
+  },
+  show({ idmap }) {
+    if (idmap.length === 0) return undefined
+    const parts = idmap.map(({ of, first, seen, count }) => `${of[0]}:${first}:${seen}:${count}`)
+    return `X-mount.idmap=${parts.join(' ')}`
+  },
+})
+
+for (const name of ['sync', 'dirsync', 'strictatime', 'lazytime', 'nodiratime', 'discard', 'X-mount.idmap']) {
+  table.delete(name)
+  refuse('not supported', name)
+}
