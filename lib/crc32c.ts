@@ -20,8 +20,26 @@ const tables: Uint32Array = (() => {
   return table
 })()
 
-/** Continues `crc` (start with 0xFFFFFFFF) over `bytes[from..to)`. */
+/** From so many bytes on it is worth a look whether the last ones are zeroes. */
+const LONG = 512
+
+/** Continues `crc` (start with 0xFFFFFFFF) over `bytes[from..to)`. Zeroes at the end cost next to nothing. */
 export function crc32c(crc: number, bytes: Uint8Array, from = 0, to = bytes.length): number {
+  if (to - from < LONG || bytes[to - 1] !== 0) return slicing(crc, bytes, from, to)
+  const end = endOfNonZero(bytes, from, to)
+  return crc32cZeroes(slicing(crc, bytes, from, end), to - end)
+}
+
+/** The smallest end, a multiple of four bytes from `to`, behind which all is zero up to `to`. */
+function endOfNonZero(bytes: Uint8Array, from: number, to: number): number {
+  if (((bytes.byteOffset + to) & 3) !== 0) return to
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset + to - ((to - from) & ~3), (to - from) >>> 2)
+  let count = words.length
+  while (count > 0 && words[count - 1] === 0) count--
+  return to - (words.length - count) * 4
+}
+
+function slicing(crc: number, bytes: Uint8Array, from: number, to: number): number {
   const t = tables
   let at = from
   let c = crc | 0
@@ -54,12 +72,37 @@ export function crc32cWord(crc: number, word: number): number {
   )
 }
 
-const ZEROES = new Uint8Array(64)
+/**
+ * What 2^n zero bytes do to a checksum, as four tables for its four bytes: the function is linear, so a table for twice
+ * the length is made by using one twice.
+ */
+const zeroTables: Int32Array[] = []
 
-/** Continues `crc` over `length` zero bytes. */
+function zeroTable(n: number): Int32Array {
+  const known = zeroTables[n]
+  if (known !== undefined) return known
+  const half = n === 0 ? undefined : zeroTable(n - 1)
+  const table = new Int32Array(4 * 256)
+  for (let index = 0; index < table.length; index++) {
+    const crc = (index & 0xff) << (8 * (index >>> 8))
+    table[index] = half === undefined ? tables[crc & 0xff]! ^ (crc >>> 8) : pass(half, pass(half, crc))
+  }
+  zeroTables[n] = table
+  return table
+}
+
+function pass(table: Int32Array, crc: number): number {
+  return (
+    table[crc & 0xff]! ^
+    table[0x100 | ((crc >>> 8) & 0xff)]! ^
+    table[0x200 | ((crc >>> 16) & 0xff)]! ^
+    table[0x300 | (crc >>> 24)]!
+  )
+}
+
+/** Continues `crc` over `length` zero bytes (below 2^31), in steps of powers of two. */
 export function crc32cZeroes(crc: number, length: number): number {
   let c = crc
-  for (let left = length; left > 0; left -= ZEROES.length)
-    c = crc32c(c, ZEROES, 0, Math.min(left, ZEROES.length))
-  return c
+  for (let left = length, n = 0; left !== 0; left >>>= 1, n++) if ((left & 1) !== 0) c = pass(zeroTable(n), c)
+  return c >>> 0
 }

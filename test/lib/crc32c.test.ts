@@ -27,6 +27,32 @@ t.test('crc32c: examples of RFC 3720 B.4 and the check value', async (t) => {
   for (const [name, [bytes, expected]] of cases) t.equal(whole(bytes), expected, name)
 })
 
+t.test(
+  'crc32c: zeroes at the end of long bytes, at any alignment -> equals the bitwise definition',
+  async (t) => {
+    const report = fc.defaultReportMessage(
+      fc.check(
+        fc.property(
+          fc.uint8Array({ maxLength: 40 }),
+          fc.nat(1200),
+          fc.nat(9),
+          fc.nat(),
+          (head, zeroes, from, seed) => {
+            const bytes = new Uint8Array(from + head.length + zeroes)
+            bytes.set(head, from)
+            const start = (seed * 0x9e3779b1) >>> 0
+            return (
+              crc32c(start, bytes, from) === slow(start, bytes.subarray(from)) &&
+              crc32cZeroes(start, zeroes) === slow(start, new Uint8Array(zeroes))
+            )
+          },
+        ),
+      ),
+    )
+    t.equal(report, undefined)
+  },
+)
+
 t.test('crc32c: any bytes, any range, cut anywhere -> equals the bitwise definition', async (t) => {
   const report = fc.defaultReportMessage(
     fc.check(
