@@ -12,6 +12,7 @@ import {
   superblockChecksum,
   xattrBlockChecksum,
 } from './checksum.js'
+import { RO_COMPAT } from './features.js'
 import { GroupDesc } from './group-descriptor.js'
 import { RawInode } from './raw-inode.js'
 import { SuperBlock } from './superblock.js'
@@ -113,6 +114,7 @@ export class ChecksumQueue {
 
   /** Computes all that is due, in `handle` of the transaction that is about to commit. */
   seal(handle: Handle): void {
+    this.#markLargeFiles(handle)
     for (const ino of this.#inodes) this.#sealInode(handle, ino)
     for (const [block, due] of this.#blocks) {
       const head = this.#volume.cache.get(block)
@@ -129,6 +131,21 @@ export class ChecksumQueue {
     this.#inodeBitmaps.clear()
     this.#groupDescs.clear()
     this.#superblock = false
+  }
+
+  /** The first file of 2 GiB or more sets the ro_compat feature large_file. */
+  #markLargeFiles(handle: Handle): void {
+    const volume = this.#volume
+    const { superblock, superblockOffset } = volume
+    const roCompat = SuperBlock.s_feature_ro_compat.get(superblock.view, superblock.at + superblockOffset)
+    if ((roCompat & RO_COMPAT.large_file) !== 0) return
+    for (const ino of this.#inodes) {
+      const inode = volume.inodeCache.peek(ino)
+      if (inode === undefined || !inode.isRegular || inode.size <= 0x7fff_ffff) continue
+      const { view, at } = volume.modifySuperblock(handle)
+      SuperBlock.s_feature_ro_compat.set(view, at + superblockOffset, (roCompat | RO_COMPAT.large_file) >>> 0)
+      return
+    }
   }
 
   #sealBlock(head: BufferHead, { kind, seed, countOffset }: Due): void {

@@ -7,11 +7,13 @@ import {
   DirEntryTail,
   entrySize,
   FT_DIR_CSUM,
+  fileType,
   isDot,
   isDotDot,
   MIN_ENTRY_SIZE,
   sameName,
 } from './dir-entry.js'
+import { INCOMPAT } from './features.js'
 import { mapBlock } from './file-blocks.js'
 import type { Inode } from './inode.js'
 import type { Volume } from './volume.js'
@@ -151,6 +153,11 @@ export function searchLeaf(dir: Inode, head: BufferHead, name: Uint8Array): numb
     offset = next
   }
   return -1
+}
+
+/** The file_type of entries for the inode; 0 in file systems without the feature filetype. */
+export function entryType({ volume, mode }: Inode): number {
+  return (volume.incompat & INCOMPAT.filetype) !== 0 ? fileType(mode) : 0
 }
 
 /** Writes an entry of `length` bytes. The caller has write access. */

@@ -5,6 +5,7 @@ import {
   corruptEntry,
   dirBlock,
   dirBlocks,
+  entryType,
   formatLeaf,
   formatTail,
   hasNames,
@@ -17,7 +18,7 @@ import {
   searchLeaf,
   storeEntry,
 } from './dir-block.js'
-import { DirEntry, entrySize, FT_DIR, isDot, isDotDot } from './dir-entry.js'
+import { DirEntry, entrySize, isDot, isDotDot } from './dir-entry.js'
 import { appendBlock } from './file-blocks.js'
 import { isIndexed, searchIndexed } from './htree.js'
 import { insertIndexed, makeIndexed } from './htree-insert.js'
@@ -122,8 +123,9 @@ export function initDirectory(handle: Handle, dir: Inode, parent: number): void 
   const { head } = appendBlock(handle, dir)
   modifyLeaf(handle, dir, head)
   const first = entrySize(DOT.length)
-  storeEntry(head, 0, { ino: dir.ino, name: DOT, type: FT_DIR }, first)
-  storeEntry(head, first, { ino: parent, name: DOT_DOT, type: FT_DIR }, leafEnd(dir.volume) - first)
+  const type = entryType(dir)
+  storeEntry(head, 0, { ino: dir.ino, name: DOT, type }, first)
+  storeEntry(head, first, { ino: parent, name: DOT_DOT, type }, leafEnd(dir.volume) - first)
   formatTail(dir.volume, head)
 }
 

@@ -60,6 +60,8 @@ type Table = Readonly<Record<string, number>>
 const SUPPORTED_INCOMPAT =
   INCOMPAT.filetype |
   INCOMPAT.needs_recovery |
+  INCOMPAT.meta_bg |
+  INCOMPAT.mmp |
   INCOMPAT.extent |
   INCOMPAT['64bit'] |
   INCOMPAT.flex_bg |
@@ -95,8 +97,6 @@ export function checkIncompat(bits: number): void {
   if (unknown.length > 0) throw new UnsupportedError('cannot mount: unsupported incompat features', unknown)
   if ((bits & INCOMPAT.extent) === 0)
     throw new UnsupportedError('cannot mount: missing required features', ['extent'])
-  if ((bits & INCOMPAT.filetype) === 0)
-    throw new UnsupportedError('cannot mount: missing required features', ['filetype'])
 }
 
 /** Names of the ro_compat features that force a read-only mount. */

@@ -33,7 +33,7 @@ function append(handle: Handle, inode: Inode): { logical: number; physical: numb
   const { start } = volume.blockAllocator.allocate(handle, goalFor(inode), 1)
   insertMapping(handle, inode, { logical, physical: start, length: 1, unwritten: false })
   inode.modifyData(handle)
-  inode.blocks += volume.blockSize / 512
+  inode.addBlocks(handle, volume.blockSize / 512)
   inode.size = (logical + 1) * volume.blockSize
   inode.goal = start + 1
   return { logical, physical: start }
@@ -76,7 +76,7 @@ export function freeRange(
     }
     volume.blockAllocator.free(handle, removed.physical, removed.length, { metadata })
     inode.modifyData(handle)
-    inode.blocks -= removed.length * (volume.blockSize / 512)
+    inode.addBlocks(handle, -(removed.length * (volume.blockSize / 512)))
     to = removed.logical
   }
   inode.goal = 0

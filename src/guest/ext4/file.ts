@@ -101,7 +101,7 @@ function writeRun(handle: Handle, inode: Inode, request: WriteRequest, done: num
   if (found.physical === 0) {
     insertMapping(handle, inode, { ...mapping, length: blocks })
     inode.modifyData(handle)
-    inode.blocks += blocks * (blockSize / 512)
+    inode.addBlocks(handle, blocks * (blockSize / 512))
   } else if (mapping.unwritten) {
     markWritten(handle, inode, logical, blocks)
     inode.modifyData(handle)
@@ -142,7 +142,7 @@ export function preallocate(
       inode.goal = run.start + run.count
       insertMapping(handle, inode, { logical, physical: run.start, length: run.count, unwritten: true })
       inode.modifyData(handle)
-      inode.blocks += run.count * (inode.volume.blockSize / 512)
+      inode.addBlocks(handle, run.count * (inode.volume.blockSize / 512))
       logical += run.count
     } else {
       logical += found.length

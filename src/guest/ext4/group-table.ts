@@ -2,23 +2,29 @@ import { CorruptError } from '../../../lib/errno.js'
 import type { BufferHead } from '../block/buffer-head.js'
 import type { Handle } from '../jbd2/handle.js'
 import { groupDescChecksum, groupDescCrc16 } from './checksum.js'
-import { RO_COMPAT } from './features.js'
+import { INCOMPAT, RO_COMPAT } from './features.js'
 import { GroupDesc } from './group-descriptor.js'
+import { descriptorBlock } from './group-layout.js'
 import type { Volume } from './volume.js'
 
 /** The block group descriptors: each field read and written in place, low and high halves joined here only. */
 export class GroupTable {
   readonly #volume: Volume
   readonly #perBlock: number
+  /** All descriptors stand behind the superblock. */
+  readonly #plain: boolean
 
   constructor(volume: Volume) {
     this.#volume = volume
     this.#perBlock = Math.floor(volume.blockSize / volume.descSize)
+    this.#plain = (volume.incompat & INCOMPAT.meta_bg) === 0
   }
 
-  /** Block that holds the descriptor of `group`. Kernel docs: ext4, "Block Group Descriptors" (no meta_bg). */
+  /** Block that holds the descriptor of `group`. Kernel docs: ext4, "Block Group Descriptors". */
   blockOf(group: number): number {
-    return this.#volume.superblockBlock + 1 + Math.floor(group / this.#perBlock)
+    return this.#plain
+      ? this.#volume.superblockBlock + 1 + Math.floor(group / this.#perBlock)
+      : descriptorBlock(this.#volume, group)
   }
 
   /** Where the descriptor of `group` begins in its block. */

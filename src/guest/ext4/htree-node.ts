@@ -3,7 +3,7 @@ import { layout, le16, le32, u8 } from '../../../lib/layout.js'
 import type { BufferHead } from '../block/buffer-head.js'
 import type { Handle } from '../jbd2/handle.js'
 import { dirIndexChecksum } from './checksum.js'
-import { dirBlock, dirBlocks } from './dir-block.js'
+import { dirBlock, dirBlocks, entryType } from './dir-block.js'
 import { DirEntry } from './dir-entry.js'
 import { DX_HASH_TEA } from './dx-hash.js'
 import { appendBlock } from './file-blocks.js'
@@ -104,12 +104,12 @@ export class DxNode {
     DxRoot.dot_inode.set(view, at, dir.ino)
     DxRoot.dot_rec_len.set(view, at, 12)
     DxRoot.dot_name_len.set(view, at, 1)
-    DxRoot.dot_file_type.set(view, at, 2)
+    DxRoot.dot_file_type.set(view, at, entryType(dir))
     DxRoot.dot_name.set(view, at, 0x2e)
     DxRoot.dotdot_inode.set(view, at, root.parent)
     DxRoot.dotdot_rec_len.set(view, at, dir.volume.blockSize - 12)
     DxRoot.dotdot_name_len.set(view, at, 2)
-    DxRoot.dotdot_file_type.set(view, at, 2)
+    DxRoot.dotdot_file_type.set(view, at, entryType(dir))
     DxRoot.dotdot_name.set(view, at, 0x2e2e)
     DxRoot.hash_version.set(view, at, root.hashVersion)
     DxRoot.info_length.set(view, at, INFO_LENGTH)

@@ -223,6 +223,12 @@ export class Inode {
     RawInode.l_i_blocks_high.set(head.view, at, Math.floor(count / 0x1_0000_0000))
   }
 
+  /** The file holds `sectors` (units of 512 bytes) more, or fewer when negative. */
+  addBlocks(handle: Handle, sectors: number): void {
+    this.modify(handle)
+    this.blocks += sectors
+  }
+
   /** Bytes behind the first 128 that are in use. */
   get extraSize(): number {
     if (this.volume.inodeSize <= GOOD_OLD_INODE_SIZE) return 0

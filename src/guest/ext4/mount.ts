@@ -50,6 +50,8 @@ export async function mountVolume(device: BlockDevice, options: MountOptions): P
         'EROFS',
         `${device.name}: the journal needs recovery, but the device is read-only; noload mounts without it`,
       )
+    if ((volume.incompat & INCOMPAT.mmp) !== 0)
+      throw new UnsupportedError('cannot recover the journal, noload mounts without it', ['mmp'])
     report.recovery = await journal.recover()
     log('recovered the journal: %o', report.recovery)
     volume = new Volume(device, options.now, behaviour)
@@ -82,6 +84,10 @@ function access(volume: Volume, options: MountOptions): { readOnly: boolean; rea
   const features = readOnlyFeatures(volume.roCompat)
   if (features.length > 0) {
     return { readOnly: true, readOnlyReason: `unsupported ro_compat features: ${features.join(', ')}` }
+  }
+  if ((volume.incompat & INCOMPAT.mmp) !== 0) {
+    const reason = 'feature mmp: its heartbeat, which keeps other hosts from writing, is not kept up here'
+    return { readOnly: true, readOnlyReason: reason }
   }
   return { readOnly: false }
 }

@@ -2,6 +2,7 @@ import { FsError } from '../../../lib/errno.js'
 import type { Handle } from '../jbd2/handle.js'
 import { type Owner, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../vfs/attributes.js'
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../vfs/file-system.js'
+import { entryType } from './dir-block.js'
 import {
   checkName,
   countSubdirectory,
@@ -16,7 +17,7 @@ import {
   requireRoomForSubdirectory,
   uncountSubdirectory,
 } from './dir-change.js'
-import { fileType, isDot, NAME_MAX } from './dir-entry.js'
+import { isDot, NAME_MAX } from './dir-entry.js'
 import { addEntry, entryInode, findEntry, initDirectory, isEmptyDirectory, removeEntry } from './directory.js'
 import type { Inode } from './inode.js'
 import { createInode } from './new-inode.js'
@@ -190,6 +191,6 @@ export function rename(
 }
 
 function enter(handle: Handle, dir: Inode, name: Uint8Array, inode: Inode): void {
-  addEntry(handle, dir, { ino: inode.ino, name, type: fileType(inode.mode) })
+  addEntry(handle, dir, { ino: inode.ino, name, type: entryType(inode) })
   touchModified(handle, dir)
 }

@@ -1,6 +1,7 @@
 import { FsError } from '../../../lib/errno.js'
 import type { Handle } from '../jbd2/handle.js'
 import { type Owner, S_IFCHR, S_ISGID } from '../vfs/attributes.js'
+import { entryType } from './dir-block.js'
 import {
   countSubdirectory,
   isBelow,
@@ -8,7 +9,6 @@ import {
   requireRoomForSubdirectory,
   uncountSubdirectory,
 } from './dir-change.js'
-import { fileType } from './dir-entry.js'
 import {
   addEntry,
   type EntryPlace,
@@ -54,14 +54,14 @@ export function move(
   const { inode } = from
   checkMove(from, to)
   if (to.inode === undefined) {
-    addEntry(handle, to.dir, { ino: inode.ino, name: to.name, type: fileType(inode.mode) })
+    addEntry(handle, to.dir, { ino: inode.ino, name: to.name, type: entryType(inode) })
   } else {
-    replaceEntry(handle, to.dir, placeOf(to), inode.ino, fileType(inode.mode))
+    replaceEntry(handle, to.dir, placeOf(to), inode.ino, entryType(inode))
   }
   // Sought again: the new entry may have split the block that held the old one.
   if (whiteout) {
     const left = createInode(volume, handle, from.dir, WHITEOUT_MODE, callerIn(volume, from.dir), 0)
-    replaceEntry(handle, from.dir, placeOf(from), left.ino, fileType(left.mode))
+    replaceEntry(handle, from.dir, placeOf(from), left.ino, entryType(left))
   } else {
     removeEntry(handle, from.dir, placeOf(from))
   }
@@ -88,8 +88,8 @@ export function exchange(handle: Handle, a: Named, b: Named): void {
   if (a.dir !== b.dir && a.inode.isDirectory !== b.inode.isDirectory) {
     requireRoomForSubdirectory(a.inode.isDirectory ? b.dir : a.dir)
   }
-  replaceEntry(handle, a.dir, placeOf(a), b.inode.ino, fileType(b.inode.mode))
-  replaceEntry(handle, b.dir, placeOf(b), a.inode.ino, fileType(a.inode.mode))
+  replaceEntry(handle, a.dir, placeOf(a), b.inode.ino, entryType(b.inode))
+  replaceEntry(handle, b.dir, placeOf(b), a.inode.ino, entryType(a.inode))
   if (a.dir !== b.dir) {
     if (a.inode.isDirectory) setParent(handle, a.inode, b.dir.ino)
     if (b.inode.isDirectory) setParent(handle, b.inode, a.dir.ino)

@@ -1,8 +1,8 @@
 import type { StatFs } from '../vfs/attributes.js'
 import { COMPAT } from './features.js'
+import { superAndDescriptorBlocks } from './group-layout.js'
 import { Inode } from './inode.js'
 import { JOURNAL_INO, SuperBlock } from './superblock.js'
-import { hasSuper } from './system-zone.js'
 import type { Volume } from './volume.js'
 
 /** Blocks that never hold files: superblocks, descriptors, bitmaps, inode tables, journal. */
@@ -11,14 +11,9 @@ export function overheadBlocks(volume: Volume): number {
   const at = head.at + volume.superblockOffset
   const stated = SuperBlock.s_overhead_clusters.get(head.view, at)
   if (stated !== 0) return stated
-  const descBlocks = Math.ceil((volume.groupCount * volume.descSize) / volume.blockSize)
-  const reserved =
-    (volume.compat & COMPAT.resize_inode) !== 0 ? SuperBlock.s_reserved_gdt_blocks.get(head.view, at) : 0
   const table = Math.ceil((volume.inodesPerGroup * volume.inodeSize) / volume.blockSize)
   let overhead = volume.firstDataBlock + volume.groupCount * (2 + table)
-  for (let group = 0; group < volume.groupCount; group++) {
-    if (hasSuper(volume, group)) overhead += 1 + descBlocks + reserved
-  }
+  for (let group = 0; group < volume.groupCount; group++) overhead += superAndDescriptorBlocks(volume, group)
   if ((volume.compat & COMPAT.has_journal) !== 0)
     overhead += Math.ceil(new Inode(volume, JOURNAL_INO).size / volume.blockSize)
   return overhead

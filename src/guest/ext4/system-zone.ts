@@ -1,25 +1,6 @@
 import { CorruptError } from '../../../lib/errno.js'
-import { COMPAT, RO_COMPAT } from './features.js'
-import { SuperBlock } from './superblock.js'
+import { superAndDescriptorBlocks } from './group-layout.js'
 import type { Volume } from './volume.js'
-
-/** Whether `group` holds a copy of the superblock and the descriptors. Kernel docs: ext4, "Layout". */
-export function hasSuper(volume: Volume, group: number): boolean {
-  if (group === 0) return true
-  if ((volume.compat & COMPAT.sparse_super2) !== 0) {
-    const head = volume.superblock
-    const at = head.at + volume.superblockOffset + SuperBlock.s_backup_bgs.offset
-    return head.view.getUint32(at, true) === group || head.view.getUint32(at + 4, true) === group
-  }
-  if (group === 1 || (volume.roCompat & RO_COMPAT.sparse_super) === 0) return true
-  return isPower(group, 3) || isPower(group, 5) || isPower(group, 7)
-}
-
-function isPower(value: number, base: number): boolean {
-  let power = base
-  while (power < value) power *= base
-  return power === value
-}
 
 /**
  * The blocks that hold the file system's fixed metadata and never a file: superblocks and descriptors with their
@@ -85,17 +66,11 @@ interface MetadataRun {
 
 function metadataRuns(volume: Volume): MetadataRun[] {
   const { groups, groupCount, blockSize } = volume
-  const head = volume.superblock
-  const reserved = SuperBlock.s_reserved_gdt_blocks.get(head.view, head.at + volume.superblockOffset)
-  const descBlocks = Math.ceil(groupCount / Math.floor(blockSize / volume.descSize))
   const tableBlocks = Math.ceil((volume.inodesPerGroup * volume.inodeSize) / blockSize)
   const runs: MetadataRun[] = []
   for (let group = 0; group < groupCount; group++) {
-    if (hasSuper(volume, group)) {
-      const room = volume.blocksInGroup(group)
-      const count = Math.min(1 + descBlocks + reserved, room)
-      runs.push({ group, field: 'superblock', start: volume.firstBlockOfGroup(group), count })
-    }
+    const count = Math.min(superAndDescriptorBlocks(volume, group), volume.blocksInGroup(group))
+    if (count > 0) runs.push({ group, field: 'superblock', start: volume.firstBlockOfGroup(group), count })
     runs.push({ group, field: 'bg_block_bitmap', start: groups.blockBitmap(group), count: 1 })
     runs.push({ group, field: 'bg_inode_bitmap', start: groups.inodeBitmap(group), count: 1 })
     runs.push({ group, field: 'bg_inode_table', start: groups.inodeTable(group), count: tableBlocks })

@@ -9,6 +9,7 @@ import { BlockAllocator } from './block-allocator.js'
 import { superblockChecksum, uuidSeed } from './checksum.js'
 import { ChecksumQueue } from './checksum-queue.js'
 import { COMPAT, checkIncompat, INCOMPAT, RO_COMPAT } from './features.js'
+import { descriptorBlocks, readBackupGroups } from './group-layout.js'
 import { GroupTable } from './group-table.js'
 import { InodeAllocator } from './inode-allocator.js'
 import { InodeCache } from './inode-cache.js'
@@ -50,6 +51,9 @@ export class Volume {
   readonly firstIno: number
   readonly groupCount: number
   readonly descSize: number
+  readonly reservedGdtBlocks: number
+  readonly firstMetaBg: number
+  readonly backupGroups: readonly [number, number]
   /** Groups whose bitmaps and inode tables stand together; 1 without flex_bg. */
   readonly groupsPerFlex: number
   readonly compat: number
@@ -125,6 +129,8 @@ export class Volume {
     if ((this.inodeSize & (this.inodeSize - 1)) !== 0) bad('s_inode_size', this.inodeSize, 'a power of two')
     this.firstIno = rev === 0 ? 11 : sb(SuperBlock.s_first_ino)
     this.descSize = is64 ? range('s_desc_size', sb(SuperBlock.s_desc_size), 64, this.blockSize) : 32
+    this.reservedGdtBlocks = sb(SuperBlock.s_reserved_gdt_blocks)
+    this.backupGroups = readBackupGroups(view, base)
     this.groupsPerFlex =
       (this.incompat & INCOMPAT.flex_bg) !== 0
         ? 2 ** range('s_log_groups_per_flex', sb(SuperBlock.s_log_groups_per_flex), 0, 31)
@@ -132,6 +138,10 @@ export class Volume {
     if (this.blocksCount <= this.firstDataBlock)
       bad('s_blocks_count', this.blocksCount, `more than ${this.firstDataBlock}`)
     this.groupCount = Math.ceil((this.blocksCount - this.firstDataBlock) / this.blocksPerGroup)
+    this.firstMetaBg =
+      (this.incompat & INCOMPAT.meta_bg) !== 0
+        ? range('s_first_meta_bg', sb(SuperBlock.s_first_meta_bg), 0, descriptorBlocks(this))
+        : 0
     if (this.inodesCount !== this.groupCount * this.inodesPerGroup)
       bad('s_inodes_count', this.inodesCount, this.groupCount * this.inodesPerGroup)
     if (this.blocksCount * this.blockSize > device.size) {

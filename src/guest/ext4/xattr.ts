@@ -79,7 +79,7 @@ export function setXattr(
   if (name.index === INDEX_SECURITY) inode.noCapability = false
   markFeature(handle, inode)
   touchChanged(handle, inode)
-  inode.blocks += largeBlocks(inode, stored) - largeBlocks(inode, old)
+  inode.addBlocks(handle, largeBlocks(inode, stored) - largeBlocks(inode, old))
 }
 
 /** Returns whether there was such an attribute. */
@@ -89,7 +89,7 @@ export function removeXattr(handle: Handle, inode: Inode, name: XattrName): bool
   if (isOwn) writeInodeXattrs(handle, inode, own)
   else writeBlockXattrs(handle, inode, block)
   touchChanged(handle, inode)
-  inode.blocks -= largeBlocks(inode, old)
+  inode.addBlocks(handle, -largeBlocks(inode, old))
   return true
 }
 

@@ -39,6 +39,7 @@ export const FEATURE_SETS: Readonly<Record<string, readonly string[]>> = {
     '-O',
     '^sparse_super,^resize_inode',
   ],
+  meta_bg: ['-b', '1024', '-g', '1024', '-J', 'size=1', '-O', 'meta_bg,^resize_inode'],
   sparse_super2: ['-b', '1024', '-g', '2048', '-J', 'size=1', '-O', 'sparse_super2,^resize_inode'],
   'orphan_file,metadata_csum_seed': [
     '-b',

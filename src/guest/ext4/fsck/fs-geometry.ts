@@ -1,10 +1,11 @@
 import { uuidSeed } from '../checksum.js'
-import { COMPAT, INCOMPAT, RO_COMPAT } from '../features.js'
+import { INCOMPAT, RO_COMPAT } from '../features.js'
+import { type GroupLayout, readBackupGroups } from '../group-layout.js'
 import { GOOD_OLD_INODE_SIZE } from '../raw-inode.js'
 import { SuperBlock } from '../superblock.js'
 
 /** What the superblock says of the file system's shape. */
-export interface FsGeometry {
+export interface FsGeometry extends GroupLayout {
   readonly compat: number
   readonly incompat: number
   readonly roCompat: number
@@ -25,9 +26,11 @@ export interface FsGeometry {
   /** Descriptors have checksums, and their UNINIT flags and bg_itable_unused count. */
   readonly hasGroupCsum: boolean
   readonly checksumSeed: number
+  /** s_mmp_block, 0 without the feature mmp. */
+  readonly mmpBlock: number
   readonly uuid: Uint8Array
-  /** With sparse_super2: the only two groups that have backups. */
-  readonly backupGroups: readonly [number, number] | undefined
+  readonly firstMetaBg: number
+  readonly backupGroups: readonly [number, number]
 }
 
 /** A field that cannot be. */
@@ -57,6 +60,9 @@ export function readGeometry(view: DataView, at: number, deviceBytes: number): F
   const descSize = is64 ? SuperBlock.s_desc_size.get(view, at) : 32
   const groupCount = Math.ceil((blocksCount - firstDataBlock) / blocksPerGroup)
   const inodesCount = SuperBlock.s_inodes_count.get(view, at)
+  const descBlocks = Math.ceil(groupCount / (blockSize / descSize))
+  const hasMetaBg = (incompat & INCOMPAT.meta_bg) !== 0
+  const firstMetaBg = hasMetaBg ? SuperBlock.s_first_meta_bg.get(view, at) : 0
   const most = Math.min(Math.floor(deviceBytes / blockSize), 0xffffffff)
   const rules: [string, number, boolean, string][] = [
     [
@@ -85,6 +91,7 @@ export function readGeometry(view: DataView, at: number, deviceBytes: number): F
       'a power of two from 128 on',
     ],
     ['s_desc_size', descSize, isPower(descSize, is64 ? 64 : 32, blockSize), 'a power of two from 32 on'],
+    ['s_first_meta_bg', firstMetaBg, firstMetaBg <= descBlocks, `at most ${descBlocks}`],
     [
       's_inodes_count',
       inodesCount,
@@ -98,7 +105,6 @@ export function readGeometry(view: DataView, at: number, deviceBytes: number): F
   const uuid = SuperBlock.s_uuid.get(view, at)
   const hasMetadataCsum = (roCompat & RO_COMPAT.metadata_csum) !== 0
   const hasSeed = (incompat & INCOMPAT.metadata_csum_seed) !== 0
-  const backups = at + SuperBlock.s_backup_bgs.offset
   return {
     compat,
     incompat,
@@ -109,7 +115,7 @@ export function readGeometry(view: DataView, at: number, deviceBytes: number): F
     blocksPerGroup,
     groupCount,
     descSize,
-    descBlocks: Math.ceil(groupCount / (blockSize / descSize)),
+    descBlocks,
     reservedGdtBlocks: SuperBlock.s_reserved_gdt_blocks.get(view, at),
     inodesCount,
     inodesPerGroup,
@@ -120,19 +126,10 @@ export function readGeometry(view: DataView, at: number, deviceBytes: number): F
     hasGroupCsum: hasMetadataCsum || (roCompat & RO_COMPAT.uninit_bg) !== 0,
     checksumSeed: hasSeed ? SuperBlock.s_checksum_seed.get(view, at) : hasMetadataCsum ? uuidSeed(uuid) : 0,
     uuid,
-    backupGroups:
-      (compat & COMPAT.sparse_super2) !== 0
-        ? [view.getUint32(backups, true), view.getUint32(backups + 4, true)]
-        : undefined,
+    firstMetaBg,
+    mmpBlock: (incompat & INCOMPAT.mmp) !== 0 ? SuperBlock.s_mmp_block.get(view, at) : 0,
+    backupGroups: readBackupGroups(view, at),
   }
-}
-
-/** Whether `group` holds a superblock and descriptors. Kernel docs: ext4, "Layout". */
-export function hasSuperblock(geometry: FsGeometry, group: number): boolean {
-  if (group === 0) return true
-  if (geometry.backupGroups !== undefined) return geometry.backupGroups.includes(group)
-  if (group === 1 || (geometry.roCompat & RO_COMPAT.sparse_super) === 0) return true
-  return isPowerOf(group, 3) || isPowerOf(group, 5) || isPowerOf(group, 7)
 }
 
 export function firstBlockOfGroup(geometry: FsGeometry, group: number): number {
@@ -141,12 +138,6 @@ export function firstBlockOfGroup(geometry: FsGeometry, group: number): number {
 
 export function blocksInGroup(geometry: FsGeometry, group: number): number {
   return Math.min(geometry.blocksPerGroup, geometry.blocksCount - firstBlockOfGroup(geometry, group))
-}
-
-function isPowerOf(value: number, base: number): boolean {
-  let power = base
-  while (power < value) power *= base
-  return power === value
 }
 
 function isOctets(count: number, blockSize: number): boolean {

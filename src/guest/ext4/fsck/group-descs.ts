@@ -1,6 +1,7 @@
 import { groupDescChecksum, groupDescCrc16 } from '../checksum.js'
 import { GroupDesc, INODE_UNINIT } from '../group-descriptor.js'
-import { type FsGeometry, firstBlockOfGroup } from './fs-geometry.js'
+import { descriptorBlock } from '../group-layout.js'
+import type { FsGeometry } from './fs-geometry.js'
 import type { Medium } from './medium.js'
 
 /** A group whose descriptor has the wrong checksum. */
@@ -45,7 +46,7 @@ export class GroupDescs {
     this.#doubtful = new Uint8Array(groupCount)
     const perBlock = geometry.blockSize / geometry.descSize
     for (let group = 0; group < groupCount; group++) {
-      const block = firstBlockOfGroup(geometry, 0) + 1 + Math.floor(group / perBlock)
+      const block = descriptorBlock(geometry, group)
       medium.open(block)
       const at = medium.at + (group % perBlock) * geometry.descSize
       this.#read(medium.view, at, group)

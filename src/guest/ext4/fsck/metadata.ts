@@ -1,9 +1,10 @@
 import { superblockChecksum } from '../checksum.js'
 import { COMPAT, INCOMPAT, RO_COMPAT } from '../features.js'
 import { BLOCK_UNINIT, INODE_UNINIT } from '../group-descriptor.js'
+import { hasSuper, superAndDescriptorBlocks } from '../group-layout.js'
 import { EXT4_MAGIC, SuperBlock } from '../superblock.js'
 import type { FsckContext } from './context.js'
-import { blocksInGroup, firstBlockOfGroup, hasSuperblock } from './fs-geometry.js'
+import { blocksInGroup, firstBlockOfGroup } from './fs-geometry.js'
 
 /** Descriptors and backups; claims all blocks of fixed metadata. */
 export function checkMetadata(ctx: FsckContext): void {
@@ -16,13 +17,14 @@ export function checkMetadata(ctx: FsckContext): void {
     const message = `s_reserved_gdt_blocks is ${geometry.reservedGdtBlocks} without the feature resize_inode`
     ctx.problem('bad-count', 'warning', 'ext4_super_block', message)
   }
+  const layout = hasResizeInode(ctx) ? geometry : { ...geometry, reservedGdtBlocks: 0 }
   for (let group = 0; group < geometry.groupCount; group++) {
-    if (!hasSuperblock(geometry, group)) continue
-    const zone = 1 + geometry.descBlocks + (hasResizeInode(ctx) ? geometry.reservedGdtBlocks : 0)
-    const count = Math.min(zone, blocksInGroup(geometry, group))
+    const count = Math.min(superAndDescriptorBlocks(layout, group), blocksInGroup(geometry, group))
+    if (count === 0) continue
     ctx.claimMetadata(`ext4_super_block of group ${group}`, firstBlockOfGroup(geometry, group), count)
-    if (group > 0) checkBackup(ctx, group)
+    if (group > 0 && hasSuper(geometry, group)) checkBackup(ctx, group)
   }
+  claimMmpBlock(ctx)
   for (let group = 0; group < geometry.groupCount; group++) {
     claimPlace(ctx, group, 'bg_block_bitmap', groups.blockBitmap, 1)
     claimPlace(ctx, group, 'bg_inode_bitmap', groups.inodeBitmap, 1)
@@ -40,6 +42,17 @@ export function checkMetadata(ctx: FsckContext): void {
       ctx.error('bad-count', `ext4_group_desc ${group}`, `${field} is ${values[group]}, at most ${most}`)
     }
   }
+}
+
+/** The block of the multiple mount protection; it belongs to no group. */
+function claimMmpBlock(ctx: FsckContext): void {
+  const { mmpBlock } = ctx.geometry
+  if (mmpBlock === 0) return
+  if (ctx.isFileBlock(mmpBlock)) {
+    const taken = ctx.claims.claim(mmpBlock, 1)
+    if (taken >= 0)
+      ctx.error('multiply-claimed', 'mmp_struct', `block ${mmpBlock} is in use by other metadata`)
+  } else ctx.error('bad-place', 'ext4_super_block', `s_mmp_block is ${mmpBlock}`)
 }
 
 /** Claims the blocks that a descriptor names; what cannot be read becomes 0. */
@@ -66,9 +79,10 @@ function claimPlace(
   ctx.claimMetadata(`${structure} ${field}`, start, count)
 }
 
-/** Bits of s_feature_incompat and s_feature_ro_compat that change with the mount, not with the file system. */
-const RUNTIME_INCOMPAT = INCOMPAT.needs_recovery
-const RUNTIME_RO_COMPAT = RO_COMPAT.orphan_present
+/** Feature bits that change while the file system is used, which the backups do not follow; as e2fsck has them. */
+const CHANGING_COMPAT = COMPAT.ext_attr
+const CHANGING_INCOMPAT = INCOMPAT.needs_recovery | INCOMPAT.extent
+const CHANGING_RO_COMPAT = RO_COMPAT.orphan_present | RO_COMPAT.large_file | RO_COMPAT.dir_nlink
 
 /** A backup is only read when the superblock is lost: what differs in it is a warning. */
 function checkBackup(ctx: FsckContext, group: number): void {
@@ -88,9 +102,9 @@ function backupFault({ geometry, medium }: FsckContext, block: number): string |
   const same =
     SuperBlock.s_blocks_count_lo.get(view, at) === geometry.blocksCount &&
     SuperBlock.s_inodes_count.get(view, at) === geometry.inodesCount &&
-    SuperBlock.s_feature_compat.get(view, at) === geometry.compat &&
-    ((SuperBlock.s_feature_incompat.get(view, at) ^ geometry.incompat) & ~RUNTIME_INCOMPAT) === 0 &&
-    ((SuperBlock.s_feature_ro_compat.get(view, at) ^ geometry.roCompat) & ~RUNTIME_RO_COMPAT) === 0 &&
+    ((SuperBlock.s_feature_compat.get(view, at) ^ geometry.compat) & ~CHANGING_COMPAT) === 0 &&
+    ((SuperBlock.s_feature_incompat.get(view, at) ^ geometry.incompat) & ~CHANGING_INCOMPAT) === 0 &&
+    ((SuperBlock.s_feature_ro_compat.get(view, at) ^ geometry.roCompat) & ~CHANGING_RO_COMPAT) === 0 &&
     Buffer.compare(SuperBlock.s_uuid.get(view, at), geometry.uuid) === 0
   return same ? undefined : 'size, features or UUID are not those of the superblock'
 }

@@ -1,7 +1,8 @@
+import { hasSuper } from '../group-layout.js'
 import { EXTENTS_FL, RawInode } from '../raw-inode.js'
 import { RESIZE_INO } from '../superblock.js'
 import type { FsckContext } from './context.js'
-import { blocksInGroup, firstBlockOfGroup, hasSuperblock } from './fs-geometry.js'
+import { blocksInGroup, firstBlockOfGroup } from './fs-geometry.js'
 
 /**
  * The resize inode maps the blocks reserved for descriptors, which are claimed with the superblocks already: its
@@ -41,7 +42,7 @@ export function checkResizeInode(ctx: FsckContext, view: DataView, at: number): 
   }
   const backups: number[] = []
   for (let group = 1; group < geometry.groupCount; group++) {
-    if (hasSuperblock(geometry, group) && blocksInGroup(geometry, group) > 0) backups.push(group)
+    if (hasSuper(geometry, group) && blocksInGroup(geometry, group) > 0) backups.push(group)
   }
   const pointers = geometry.blockSize / 4
   const from = geometry.descBlocks % pointers

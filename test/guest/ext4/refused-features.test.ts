@@ -1,0 +1,78 @@
+import t from 'tap'
+import { UnsupportedError } from '../../../lib/errno.js'
+import { INCOMPAT } from '../../../src/guest/ext4/features.js'
+import { fsck } from '../../../src/guest/ext4/fsck/fsck.js'
+import { SUPERBLOCK_OFFSET, SuperBlock } from '../../../src/guest/ext4/superblock.js'
+import { RamDisk } from '../../ram-disk.js'
+import { e2fsck, mkfsExt4 } from './image.js'
+import { bytesOf, list, mountExt4, TestClock } from './mounted.js'
+
+/** What mke2fs -O takes, and by which name the mount is refused, read-only too. */
+const REFUSED: Readonly<Record<string, string>> = {
+  casefold: 'casefold',
+  encrypt: 'encrypt',
+  journal_dev: 'journal_dev',
+  '^extents,^64bit': 'extent',
+}
+
+for (const [feature, name] of Object.entries(REFUSED)) {
+  t.test(`${feature}: mounted -> refused by name, and nothing is stored`, async (t) => {
+    const disk = new RamDisk(mkfsExt4(8 << 20, ['-b', '4096', '-O', feature]))
+    for (const readOnly of [false, true]) {
+      const error: unknown = await mountExt4(disk, new TestClock(), { readOnly }).catch((error) => error)
+      t.ok(error instanceof UnsupportedError && error.message.includes(name), String(error))
+    }
+    t.equal(disk.storeSequence, 0)
+  })
+}
+
+t.test('compression: a bit that mke2fs does not set any more -> refused by name', async (t) => {
+  const image = mkfsExt4(8 << 20, ['-O', '^metadata_csum'])
+  const view = new DataView(image.buffer)
+  const incompat = SuperBlock.s_feature_incompat.get(view, SUPERBLOCK_OFFSET)
+  SuperBlock.s_feature_incompat.set(view, SUPERBLOCK_OFFSET, incompat | INCOMPAT.compression)
+  await t.rejects(mountExt4(new RamDisk(image)), { message: /compression/ })
+})
+
+t.test('external journal: in another device -> refused by name', async (t) => {
+  const image = mkfsExt4(8 << 20, ['-O', '^metadata_csum'])
+  const view = new DataView(image.buffer)
+  SuperBlock.s_journal_inum.set(view, SUPERBLOCK_OFFSET, 0)
+  SuperBlock.s_journal_dev.set(view, SUPERBLOCK_OFFSET, 0x700)
+  await t.rejects(mountExt4(new RamDisk(image)), { message: /external journal/ })
+})
+
+t.test('verity: mounted -> read-only, and the report names it', async (t) => {
+  const fs = await mountExt4(new RamDisk(mkfsExt4(8 << 20, ['-O', 'verity'])))
+  t.ok(fs.readOnly)
+  t.match(fs.report.readOnlyReason, /verity/)
+})
+
+t.test('mmp: mounted -> read-only by name; read; our checker knows its block', async (t) => {
+  const disk = new RamDisk(mkfsExt4(16 << 20, ['-O', 'mmp']))
+  const fs = await mountExt4(disk)
+  t.ok(fs.readOnly)
+  t.match(fs.report.readOnlyReason, /mmp/)
+  t.same([...list(fs, fs.root).keys()], ['lost+found'])
+  await t.rejects(async () => fs.mkdir(fs.root, bytesOf('no'), 0o755, { uid: 0, gid: 0 }), { code: 'EROFS' })
+  await fs.unmount()
+  t.equal(disk.storeSequence, 0, 'nothing is stored')
+  const problems: string[] = []
+  const { status } = fsck(disk, { report: ({ message }) => problems.push(message) })
+  t.equal(status, 0, problems.join('\n'))
+  t.equal(e2fsck(disk.bytes).status, 0)
+})
+
+t.test('mmp with a journal to recover: mounted -> refused by name, unless noload', async (t) => {
+  const dirty = new RamDisk(mkfsExt4(16 << 20, ['-b', '4096', '-O', '^metadata_csum']))
+  const fs = await mountExt4(dirty)
+  fs.mkdir(fs.root, bytesOf('d'), 0o755, { uid: 0, gid: 0 })
+  await fs.syncfs()
+  const crashed = dirty.durable()
+  const view = new DataView(crashed.buffer)
+  const incompat = SuperBlock.s_feature_incompat.get(view, SUPERBLOCK_OFFSET)
+  SuperBlock.s_feature_incompat.set(view, SUPERBLOCK_OFFSET, incompat | INCOMPAT.mmp)
+  await t.rejects(mountExt4(new RamDisk(crashed), new TestClock(), { readOnly: true }), { message: /mmp/ })
+  const bare = await mountExt4(new RamDisk(crashed), new TestClock(), { readOnly: true, noload: true })
+  t.ok(bare.readOnly)
+})
