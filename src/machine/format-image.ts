@@ -10,6 +10,7 @@ import {
 } from '../guest/ext4/mkfs/mkfs.js'
 import { InlineMachine } from './inline-machine.js'
 
+/** The root directory is the caller's unless told otherwise: an ordinary user could do nothing in root's. */
 export interface FormatOptions extends Omit<MkfsOptions, 'now' | 'zeroed'> {
   /** Path; created when there is none. */
   image: string
@@ -77,7 +78,12 @@ async function format(image: string, options: Omit<MkfsOptions, 'now'>): Promise
   const machine = InlineMachine.boot({ image, hostCache: 'kernel' })
   try {
     requireJournal(machine.disk.size, options)
-    const report = mkfs(machine.disk, { ...options, now: { sec: Math.floor(Date.now() / 1000), nsec: 0 } })
+    const rootOwner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
+    const report = mkfs(machine.disk, {
+      rootOwner,
+      ...options,
+      now: { sec: Math.floor(Date.now() / 1000), nsec: 0 },
+    })
     await machine.disk.flush()
     return report
   } catch (error) {

@@ -11,6 +11,12 @@ export interface Scratch {
   readonly view: DataView
 }
 
+/** Ids of 32 bits. */
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
 export interface Identity {
   /** 16 bytes. */
   readonly uuid: Uint8Array
@@ -18,6 +24,7 @@ export interface Identity {
   readonly hashSeed: Uint8Array
   readonly label: string
   readonly now: Timespec
+  readonly rootOwner: Owner
   /** Blocks kept back for root. */
   readonly reservedBlocks: number
 }

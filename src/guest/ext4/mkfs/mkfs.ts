@@ -5,7 +5,7 @@ import type { Timespec } from '../../vfs/attributes.js'
 import { detect } from './detect.js'
 import { writeJournalExtents } from './extent-leaf.js'
 import { firstBlockOfGroup, type Geometry, planGeometry } from './geometry.js'
-import { type Identity, ImageWriter } from './image-writer.js'
+import { type Identity, ImageWriter, type Owner } from './image-writer.js'
 import { type Placement, place } from './placement.js'
 import { backupGroups, writeResizeInode } from './resize-inode.js'
 import { writeDirectories, writeJournal, writeOrphanFile } from './write-files.js'
@@ -29,6 +29,8 @@ export interface MkfsOptions {
   reservedPercent?: number
   /** 0 for none, else at least 1024. Unless given, by the size as mke2fs; none on less than 2048 blocks. */
   journalBlocks?: number
+  /** Whose the root directory is; root's unless given. mke2fs -E root_owner. */
+  rootOwner?: Owner
   now: Timespec
   /** Overwrites a file system (or other known content) that is there. */
   force?: boolean
@@ -180,6 +182,7 @@ function identify(device: BlockDevice, geometry: Geometry, options: MkfsOptions)
     hashSeed: options.hashSeed ?? derive(`hash seed ${Buffer.from(uuid).toString('hex')}`),
     label,
     now,
+    rootOwner: options.rootOwner ?? { uid: 0, gid: 0 },
     reservedBlocks: Math.floor((geometry.blocksCount * (options.reservedPercent ?? 5)) / 100),
   }
 }

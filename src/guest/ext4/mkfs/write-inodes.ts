@@ -5,7 +5,7 @@ import { EXTENTS_FL, GOOD_OLD_INODE_SIZE, RawInode } from '../raw-inode.js'
 import { FIRST_INO, JOURNAL_INO, RESIZE_INO, ROOT_INO } from '../superblock.js'
 import { writeExtentLeaf } from './extent-leaf.js'
 import { INODE_SIZE } from './geometry.js'
-import type { ImageWriter, Scratch } from './image-writer.js'
+import type { ImageWriter, Owner, Scratch } from './image-writer.js'
 import { resizeInodeBlocks, resizeInodeSize } from './resize-inode.js'
 import type { Run } from './used-space.js'
 
@@ -33,6 +33,7 @@ export function writeInodes(writer: ImageWriter): void {
   const first = writer.scratch(Math.ceil(used / perBlock))
   fillBadBlocks(writer, first)
   fillDirectory(writer, first, ROOT_INO, { mode: 0o755, links: 3, runs: placement.root })
+  fillOwner(first, ROOT_INO, writer.identity.rootOwner)
   fillDirectory(writer, first, LOST_FOUND_INO, { mode: 0o700, links: 2, runs: placement.lostFound })
   fillResizeInode(writer, first)
   if (placement.journal.length > 0)
@@ -110,6 +111,14 @@ function fillDirectory(
   const size = blocks * writer.geometry.blockSize
   fill(writer, scratch, ino, { mode: S_IFDIR | directory.mode, links: directory.links, size, blocks })
   fillExtents(scratch, place(ino), directory.runs, 0)
+}
+
+function fillOwner({ view }: Scratch, ino: number, { uid, gid }: Owner): void {
+  const at = place(ino)
+  RawInode.i_uid.set(view, at, uid & 0xffff)
+  RawInode.l_i_uid_high.set(view, at, uid >>> 16)
+  RawInode.i_gid.set(view, at, gid & 0xffff)
+  RawInode.l_i_gid_high.set(view, at, gid >>> 16)
 }
 
 function fillFile(

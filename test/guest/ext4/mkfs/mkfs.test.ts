@@ -47,6 +47,17 @@ t.test('mkfs: any size and block size -> e2fsck has nothing to say', { skip }, a
   }
 })
 
+t.test(
+  'mkfs: the owner of the root directory -> as told, ids of more than 16 bits too',
+  { skip },
+  async (t) => {
+    make(8 * MIB, { rootOwner: { uid: 70_001, gid: 100_002 } })
+    t.same(e2fsck(image), { status: 0, output: '' })
+    t.match(run('debugfs', '-R', 'stat <2>', image).output, /User: 70001 +Group: 100002 /)
+    t.match(run('debugfs', '-R', 'stat lost+found', image).output, /User: +0 +Group: +0 /)
+  },
+)
+
 t.test('mkfs: a device full of garbage -> clean, as everything that must be zero is', { skip }, async (t) => {
   for (const blockSize of [4096, 1024]) {
     make(48 * MIB, { blockSize, force: true }, 0x5a)
