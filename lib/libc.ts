@@ -1,6 +1,7 @@
 /**
  * The C library of Linux (x86-64 and aarch64, glibc or musl), as far as Node has no name for it: memory mappings,
- * calls on raw addresses, locks, eventfd, poll, mount. The only file that makes foreign calls.
+ * calls on raw addresses, locks, eventfd, poll, mount, descriptors and datagrams over unix sockets. The only file that
+ * makes foreign calls.
  *
  * Addresses are numbers: user addresses are below 2^47. Functions named `…Raw` and {@link poll} return `-errno`
  * and never throw; all others throw {@link FsError} with `code` and `syscall`. The module may be imported by any
@@ -32,6 +33,10 @@ const libc = {
   poll: library.func('int poll(void *, unsigned long, int)'),
   mount: library.func('int mount(const char *, const char *, const char *, unsigned long, const char *)'),
   umount2: library.func('int umount2(const char *, int)'),
+  socketpair: library.func('int socketpair(int, int, int, void *)'),
+  socket: library.func('int socket(int, int, int)'),
+  sendto: library.func('long sendto(int, void *, size_t, int, void *, unsigned int)'),
+  recvmsg: library.func('long recvmsg(int, uintptr_t, int)'),
   getpagesize: library.func('int getpagesize()'),
 }
 
@@ -57,6 +62,9 @@ export const LOCK_UN = 8
 
 const FD_CLOEXEC = 1
 const F_SETFD = 2
+const F_GETFL = 3
+const F_SETFL = 4
+const O_NONBLOCK = 0x800
 const FALLOC_FL_KEEP_SIZE = 0x01
 const FALLOC_FL_PUNCH_HOLE = 0x02
 
@@ -80,7 +88,14 @@ export const MS_NODIRATIME = 0x800
 export const MS_STRICTATIME = 0x1000000
 export const MS_LAZYTIME = 0x2000000
 
+export const MNT_FORCE = 1
 export const MNT_DETACH = 2
+
+export const AF_UNIX = 1
+const SOCK_STREAM = 1
+const SOCK_DGRAM = 2
+const SOCK_CLOEXEC = 0x80000
+const MSG_CMSG_CLOEXEC = 0x4000_0000
 
 /** Bytes of a page of the host's memory (4096 to 65536). */
 export const PAGE_SIZE: number = libc.getpagesize()
@@ -306,4 +321,36 @@ export function mount(source: string, target: string, type: string, flags: numbe
 /** umount2(2). `flags` is a union of MNT_*. */
 export function umount2(target: string, flags = 0): void {
   if (libc.umount2(target, flags) !== 0) throw lastError('umount2', target)
+}
+
+/** Sets O_NONBLOCK (fcntl F_SETFL): calls that would wait return EAGAIN. */
+export function setNonBlocking(fd: number): void {
+  const flags: number = libc.fcntl(fd, F_GETFL, 0)
+  if (flags < 0 || libc.fcntl(fd, F_SETFL, flags | O_NONBLOCK) !== 0) throw lastError('fcntl')
+}
+
+/** socketpair(2): two connected unix stream sockets, both closed in child processes that are not given them. */
+export function socketPair(): [number, number] {
+  const pair = new Int32Array(2)
+  if (libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) !== 0) throw lastError('socketpair')
+  return [pair[0]!, pair[1]!]
+}
+
+/** recvmsg(2) with the struct msghdr at `address`; descriptors that come are closed on exec. Bytes received, or -errno. */
+export function recvmsgRaw(socket: number, address: number): number {
+  const count: number = libc.recvmsg(socket, address, MSG_CMSG_CLOEXEC)
+  return count < 0 ? -koffi.errno() : count
+}
+
+/** A unix datagram socket, closed in child processes. */
+export function datagramSocket(): number {
+  const fd: number = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)
+  if (fd < 0) throw lastError('socket')
+  return fd
+}
+
+/** sendto(2): sends one datagram to a struct sockaddr. Bytes sent, or -errno. */
+export function sendtoRaw(socket: number, bytes: Uint8Array, address: Uint8Array): number {
+  const count: number = libc.sendto(socket, bytes, bytes.length, 0, address, address.length)
+  return count < 0 ? -koffi.errno() : count
 }

@@ -8,6 +8,7 @@ import { mountImage } from '../machine/mounted.js'
 import { parseOptionList } from '../machine/option-list.js'
 import { serveUntilEnd } from '../machine/serve.js'
 import { EXIT_MOUNT_FAILURE, fail, plainMessage } from './failure.js'
+import { notify } from './notify.js'
 
 interface Flags {
   options: ListedOptions
@@ -125,6 +126,7 @@ function existingImage(image: string): string {
   try {
     return realpathSync(image)
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
     throw new FsError('ENOENT', `image '${image}' does not exist`, { path: image, cause })
   }
 }
@@ -135,5 +137,10 @@ async function serveInForeground(options: MountOptions): Promise<void> {
   process.chdir('/')
   const service = await MountService.start(options)
   announce(options, service.report)
-  process.exit(await serveUntilEnd(service))
+  notify('READY=1', `STATUS=${options.image} is mounted at ${options.dir}`)
+  const status = await serveUntilEnd(service, {
+    stopping: () => notify('STOPPING=1', `STATUS=unmounting ${options.dir}`),
+    refused: (error) => notify(`STATUS=${error.message}`),
+  })
+  process.exit(status)
 }

@@ -1,12 +1,14 @@
 /**
- * Mounting, as root: mount(2) with the file descriptor of /dev/fuse. The thread that serves a mount must never touch
- * it: no call of node:fs on a path in it, and no {@link unmountSync}, which waits for replies of that very thread.
+ * Mounting: as root by mount(2) with the file descriptor of /dev/fuse, as an ordinary user by fusermount3. The thread
+ * that serves a mount must never touch it: no call of node:fs on a path in it, and no {@link unmountSync}, which waits
+ * for replies of that very thread.
  */
 import { execFile } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { FsError } from '../../lib/errno.js'
-import { MS_RDONLY, mount, umount2 } from '../../lib/libc.js'
+import { MNT_DETACH, MNT_FORCE, MS_RDONLY, mount, umount2 } from '../../lib/libc.js'
+import { mountByFusermount, unmountByFusermount } from './fusermount.js'
 
 const run = promisify(execFile)
 
@@ -24,8 +26,24 @@ export interface MountOptions {
   readOnly?: boolean
   /** Of mount(2), MS_*, for the kernel to honour and /proc/mounts to show; none when absent. */
   flags?: number
-  /** Users other than root may use it; true when absent. Permissions are checked by the kernel in any case. */
+  /**
+   * Others than the user who mounts may use it, root included. When absent, root lets them and others do not: theirs is
+   * for the administrator to allow (user_allow_other in /etc/fuse.conf). Permissions are checked by the kernel in any
+   * case.
+   */
   allowOther?: boolean
+}
+
+export interface UnmountOptions {
+  /** Takes the mount out of sight at once, and ends it when the last user is gone. */
+  lazy?: boolean
+  /** Root only: aborts the connection, so that whoever waits for it gets an error. */
+  force?: boolean
+}
+
+/** May mount by itself: root, also that of a user namespace. */
+function privileged(): boolean {
+  return process.geteuid?.() === 0
 }
 
 /** The data argument of mount(2). */
@@ -38,9 +56,10 @@ export function mountData(fd: number, options: MountOptions): string {
 
 /**
  * Opens /dev/fuse (non-blocking) and mounts it: returns the file descriptor, whose first request will be INIT. Does not
- * wait for the file system to be served. Throws FsError (EPERM without root, ENOENT, EBUSY...).
+ * wait for the file system to be served. Throws FsError (EPERM, EACCES, ENOENT, EBUSY...).
  */
 export function mountFuse(options: MountOptions): number {
+  if (!privileged()) return mountByFusermount(options)
   const fd = openSync('/dev/fuse', constants.O_RDWR | constants.O_NONBLOCK)
   const type = options.blockDevice === undefined ? 'fuse.fakedax' : 'fuseblk.fakedax'
   const source = options.blockDevice ?? options.source
@@ -54,22 +73,37 @@ export function mountFuse(options: MountOptions): number {
   return fd
 }
 
-/** umount2(2) with MNT_* `flags`, from a thread that does not serve the mount. Throws EBUSY while it is in use. */
-export function unmountSync(mountpoint: string, flags = 0): void {
-  umount2(mountpoint, flags)
+/**
+ * umount2(2), or fusermount3 -u, from a thread that does not serve the mount. Throws FsError EBUSY while it is in use,
+ * EINVAL when nothing is mounted there.
+ */
+export function unmountSync(mountpoint: string, options: UnmountOptions = {}): void {
+  if (!privileged() && !options.force) {
+    unmountByFusermount(mountpoint, options)
+    return
+  }
+  umount2(mountpoint, (options.lazy ? MNT_DETACH : 0) | (options.force ? MNT_FORCE : 0))
+}
+
+/** The command that unmounts lazily, for a shell. */
+export function lazyUnmountCommand(mountpoint: string): string[] {
+  return privileged()
+    ? ['umount', '-i', '-l', '--', mountpoint]
+    : ['fusermount3', '-u', '-z', '-q', '--', mountpoint]
 }
 
 /**
- * Unmounts by a child process, so that this thread may go on serving. `lazy` takes the mount out of sight at once and
- * ends it when the last user is gone. Rejects with EBUSY while it is in use.
+ * Unmounts by a child process, so that this thread may go on serving. Rejects with EBUSY while the mount is in use,
+ * EINVAL when nothing is mounted there.
  */
 export async function unmount(mountpoint: string, options: { lazy?: boolean } = {}): Promise<void> {
-  const flags = options.lazy ? ['-i', '-l'] : ['-i']
+  const [program, ...flags] = privileged() ? ['umount', '-i'] : ['fusermount3', '-u']
+  if (options.lazy) flags.push(privileged() ? '-l' : '-z')
   try {
-    await run('umount', [...flags, '--', mountpoint], { env: { ...process.env, LC_ALL: 'C' } })
+    await run(program!, [...flags, '--', mountpoint], { env: { ...process.env, LC_ALL: 'C' } })
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause)
-    const code = text.includes('busy') ? 'EBUSY' : text.includes('not mounted') ? 'EINVAL' : 'EIO'
+    const code = text.includes('busy') ? 'EBUSY' : /not (mounted|found in)/.test(text) ? 'EINVAL' : 'EIO'
     throw new FsError(code, text.trim(), { syscall: 'umount', path: mountpoint, cause })
   }
 }

@@ -1,7 +1,7 @@
 import { existsSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { FsError } from '../../lib/errno.js'
-import { MNT_DETACH, umount2 } from '../../lib/libc.js'
+import { unmountSync } from '../fuse/mount.js'
 import { isOurs, mountedAt } from './mount-table.js'
 import { knownMount } from './runtime-directory.js'
 
@@ -27,8 +27,10 @@ export function detachStaleMount(dir: string): boolean {
   const known = knownMount(dir)
   if (known?.alive) return false
   const entry = mountedAt(dir)
-  const stale = entry !== undefined && isOurs(entry) && (known !== undefined || !answers(dir))
-  if (stale) umount2(dir, MNT_DETACH)
+  // Where the record is of an earlier mount than another user's, that one is none of it.
+  const recorded = known !== undefined && entry?.owner === process.geteuid?.()
+  const stale = entry !== undefined && isOurs(entry) && (recorded || !answers(dir))
+  if (stale) unmountSync(dir, { lazy: true })
   known?.files.remove({ log: true })
   return stale
 }
@@ -44,19 +46,18 @@ function answers(dir: string): boolean {
   }
 }
 
-/** Throws FsError EPERM without root, ENODEV without FUSE. */
-function requirePrivilege(): void {
-  if (process.getuid?.() !== 0) throw new FsError('EPERM', 'mounting needs root')
+/** Throws FsError ENODEV without FUSE. */
+function requireFuse(): void {
   if (!existsSync('/dev/fuse'))
     throw new FsError('ENODEV', "'/dev/fuse' does not exist: load the module fuse")
 }
 
 /**
  * Makes sure that something can be mounted at `dir` (as {@link resolveMountPoint} gives it), clearing away what a
- * killed process left there. Throws FsError ENOENT, ENOTDIR, EBUSY, and EPERM or ENODEV when nothing can be at all.
+ * killed process left there. Throws FsError ENOENT, ENOTDIR, EBUSY, and ENODEV when nothing can be at all.
  */
 export function prepareMountPoint(dir: string): void {
-  requirePrivilege()
+  requireFuse()
   const known = knownMount(dir)
   if (known?.alive) {
     const { image } = known.record.options

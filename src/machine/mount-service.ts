@@ -1,9 +1,9 @@
 import createDebug from 'debug'
 import { Completion } from '../../lib/completion.js'
 import { FsError } from '../../lib/errno.js'
-import { eventfd, MNT_DETACH, umount2 } from '../../lib/libc.js'
+import { eventfd } from '../../lib/libc.js'
 import { LoopDevice } from '../fuse/loop-device.js'
-import { unmount } from '../fuse/mount.js'
+import { unmount, unmountSync } from '../fuse/mount.js'
 import type { HostMemoryHandle } from '../host/host-memory.js'
 import { RAM_SIZE } from './address-map.js'
 import type { HostStatus } from './host.js'
@@ -199,7 +199,9 @@ export class MountService {
 
   async #attachLoopDevice(readOnly: boolean): Promise<LoopDevice | undefined> {
     const { type, image } = this.#options
-    if (type === 'fuse' || (type === undefined && process.getuid?.() !== 0)) return undefined
+    const root = process.geteuid?.() === 0
+    if (type === 'fuseblk' && !root) throw new FsError('EPERM', 'a mount of type fuseblk needs root')
+    if (type === 'fuse' || !root) return undefined
     try {
       return await LoopDevice.attach(image, { readOnly })
     } catch (error) {
@@ -229,7 +231,7 @@ export class MountService {
   #detachAborted(): void {
     const { dir } = this.#options
     const entry = mountedAt(dir)
-    if (entry !== undefined && isOurs(entry)) umount2(dir, MNT_DETACH)
+    if (entry !== undefined && isOurs(entry)) unmountSync(dir, { lazy: true })
   }
 
   /**

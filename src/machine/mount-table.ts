@@ -6,6 +6,9 @@ export interface MountEntry {
   /** With its subtype: `fuse.fakedax`, `fuseblk.fakedax`. */
   type: string
   source: string
+  /** Who mounted it, where the file system says so: FUSE's user_id. */
+  owner: number | undefined
+  readOnly: boolean
 }
 
 /** Blank, tab, newline and backslash stand in mountinfo as three octal digits. */
@@ -25,9 +28,16 @@ export function parseMountTable(mountinfo: string): MountEntry[] {
     const [before, after] = line.split(' - ')
     if (before === undefined || after === undefined) continue
     const mountpoint = before.split(' ')[4]
-    const [type, source] = after.split(' ')
+    const [type, source = '', options = ''] = after.split(' ')
     if (mountpoint === undefined || type === undefined) continue
-    entries.push({ mountpoint: decodeOctal(mountpoint), type, source: decodeOctal(source ?? '') })
+    const owner = /(?:^|,)user_id=(\d+)/.exec(options)?.[1]
+    entries.push({
+      mountpoint: decodeOctal(mountpoint),
+      type,
+      source: decodeOctal(source),
+      owner: owner === undefined ? undefined : Number(owner),
+      readOnly: /^ro(?:,|$)/.test(options),
+    })
   }
   return entries
 }

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { FsError } from '../../lib/errno.js'
-import { MNT_DETACH, umount2 } from '../../lib/libc.js'
+import { unmountSync } from '../fuse/mount.js'
+import { unmountForeign, withoutRecord } from './foreign-mount.js'
 import type { MountOptions } from './machine-options.js'
 import { MonitorClient } from './monitor-client.js'
 import { detachStaleMount, prepareMountPoint, resolveMountPoint } from './mount-point.js'
@@ -34,11 +35,7 @@ export async function unmountImage(dir: string): Promise<boolean> {
   const known = knownMount(place)
   if (known === undefined || !known.alive) {
     if (detachStaleMount(place) || known !== undefined) return false
-    const entry = mountedAt(place)
-    if (entry === undefined || !isOurs(entry))
-      throw new FsError('EINVAL', `no image is mounted at '${place}'`, { path: place })
-    umount2(place)
-    return true
+    return unmountForeign(place)
   }
   // Its socket tells how the end went; without one (someone removed it) the record must do.
   const monitor = await MonitorClient.connect(known.files.socket).catch(() => undefined)
@@ -58,7 +55,7 @@ export async function unmountImage(dir: string): Promise<boolean> {
 
 function unmountNow(place: string, known: KnownMount): void {
   try {
-    umount2(place)
+    unmountSync(place)
   } catch (error) {
     if (!(error instanceof FsError)) throw error
     if (error.code === 'EBUSY')
@@ -114,7 +111,7 @@ export async function mountStatus(dir: string): Promise<MountSummary> {
 
 function recordAt(place: string): KnownMount {
   const known = knownMount(place)
-  if (known === undefined) throw new FsError('EINVAL', `no image is mounted at '${place}'`, { path: place })
+  if (known === undefined) throw withoutRecord(place)
   return known
 }
 
@@ -186,5 +183,5 @@ async function askToCrash({ record, files }: KnownMount, kind: CrashReport['kind
 
 function detach(place: string): void {
   const entry = mountedAt(place)
-  if (entry !== undefined && isOurs(entry)) umount2(place, MNT_DETACH)
+  if (entry !== undefined && isOurs(entry)) unmountSync(place, { lazy: true })
 }

@@ -1,6 +1,16 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
+import { FsError } from '../../lib/errno.js'
 import type { MountOptions, MountType } from './machine-options.js'
 import { isAlive, type ProcessIdentity } from './process-identity.js'
 
@@ -14,7 +24,8 @@ export interface MountRecord extends ProcessIdentity {
 
 /**
  * Where the processes that serve mounts leave their records, sockets and logs: `FAKEDAX_RUNTIME_DIR`, else
- * `/run/fakedax` for root, else `fakedax` in `XDG_RUNTIME_DIR` or /tmp.
+ * `/run/fakedax` for root, else `fakedax` in `XDG_RUNTIME_DIR` (or in what that is where nobody has set it, as in a
+ * cron job), else a directory in /tmp.
  */
 export function runtimeDirectory(
   environment: NodeJS.ProcessEnv = process.env,
@@ -22,9 +33,26 @@ export function runtimeDirectory(
 ): string {
   if (environment['FAKEDAX_RUNTIME_DIR']) return environment['FAKEDAX_RUNTIME_DIR']
   if (uid === 0) return '/run/fakedax'
-  return environment['XDG_RUNTIME_DIR']
-    ? join(environment['XDG_RUNTIME_DIR'], 'fakedax')
+  const session = environment['XDG_RUNTIME_DIR'] || `/run/user/${uid}`
+  return environment['XDG_RUNTIME_DIR'] || existsSync(session)
+    ? join(session, 'fakedax')
     : `/tmp/fakedax-${uid}`
+}
+
+/**
+ * What a record says is believed: which process to kill, which image to mount again. So nobody else may have written it,
+ * and /tmp is everyone's. Throws FsError EPERM.
+ */
+function requireOwn(directory: string): void {
+  const stats = lstatSync(directory, { throwIfNoEntry: false })
+  if (stats === undefined) return
+  const owned = stats.uid === process.geteuid?.() || stats.uid === 0
+  if (stats.isDirectory() && owned && (stats.mode & 0o022) === 0) return
+  throw new FsError(
+    'EPERM',
+    `'${directory}' is not a directory that this user alone can write; remove it, or set XDG_RUNTIME_DIR`,
+    { path: directory },
+  )
 }
 
 /** The files of one mount point. Names are short: a socket's path may have 107 bytes. */
@@ -59,6 +87,7 @@ export class MountFiles {
 
   makeDirectory(): void {
     mkdirSync(this.directory, { recursive: true, mode: 0o700 })
+    requireOwn(this.directory)
   }
 
   read(): MountRecord | undefined {
@@ -96,8 +125,9 @@ export interface KnownMount {
   alive: boolean
 }
 
-/** Every mount on record, ordered by mount point. */
+/** Every mount on record, ordered by mount point. Throws FsError EPERM where others could have written the records. */
 export function knownMounts(directory: string = runtimeDirectory()): KnownMount[] {
+  requireOwn(directory)
   let names: string[]
   try {
     names = readdirSync(directory)
@@ -115,8 +145,9 @@ export function knownMounts(directory: string = runtimeDirectory()): KnownMount[
     .sort((a, b) => (a.record.options.dir < b.record.options.dir ? -1 : 1))
 }
 
-/** The record of `dir` (an absolute path). */
+/** The record of `dir` (an absolute path). Throws FsError EPERM as {@link knownMounts}. */
 export function knownMount(dir: string, directory: string = runtimeDirectory()): KnownMount | undefined {
+  requireOwn(directory)
   const files = new MountFiles(dir, directory)
   const record = files.read()
   return record && { record, files, alive: isAlive(record) }

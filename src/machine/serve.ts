@@ -2,11 +2,17 @@ import type { MountService } from './mount-service.js'
 
 /**
  * Until the mount ends, a signal that asks this process to end unmounts; while the mount is in use, that fails and the
- * process stays, for it would take the users' files with it. Resolves with the exit status.
+ * process stays, for it would take the users' files with it. Resolves with the exit status. `tell` hears of it.
  */
-export async function serveUntilEnd(service: MountService): Promise<number> {
+export async function serveUntilEnd(
+  service: MountService,
+  tell: { stopping?: () => void; refused?: (error: Error) => void } = {},
+): Promise<number> {
   const quit = (): void => {
-    service.quit().catch((error: Error) => console.error(`fakedax: ${error.message}`))
+    service.quit().then(tell.stopping, (error: Error) => {
+      console.error(`fakedax: ${error.message}`)
+      tell.refused?.(error)
+    })
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, quit)
   const { error } = await service.ended

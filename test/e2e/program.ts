@@ -13,6 +13,9 @@ export interface ProgramOptions {
   cwd?: string
   env?: NodeJS.ProcessEnv
   input?: string
+  /** Whose process it is, which then has no other groups. */
+  uid?: number
+  gid?: number
 }
 
 /** Runs a program to its end, whatever that is. */

@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import tmp from 'tmp'
+import { MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_NOSYMFOLLOW, MS_SYNCHRONOUS } from '../../lib/libc.js'
+import { fusermountOptions, mountByFusermount } from '../../src/fuse/fusermount.js'
 import { LoopDevice } from '../../src/fuse/loop-device.js'
 import { mountData, unmount, unmountSync } from '../../src/fuse/mount.js'
 
@@ -139,6 +141,37 @@ t.test('mountData: options of the kernel', async (t) => {
     blockSize: 1024,
   }
   t.equal(mountData(9, block), 'fd=9,rootmode=40000,user_id=0,group_id=0,default_permissions,blksize=1024')
+})
+
+t.test(
+  'fusermountOptions: all that it knows by name; commas and backslashes of a path -> escaped',
+  async (t) => {
+    t.equal(
+      fusermountOptions({ mountpoint: '/m', source: '/a,b\\c.img' }),
+      'rw,default_permissions,fsname=/a\\,b\\\\c.img,subtype=fakedax',
+    )
+    const flags = MS_NOSUID | MS_NOEXEC | MS_SYNCHRONOUS | MS_NODIRATIME
+    t.equal(
+      fusermountOptions({ mountpoint: '/m', source: 's', readOnly: true, allowOther: true, flags }),
+      'ro,noexec,sync,default_permissions,allow_other,fsname=s,subtype=fakedax',
+    )
+  },
+)
+
+t.test('mountByFusermount: what only root can have, or no such program -> the error says so', async (t) => {
+  const options = { mountpoint: '/m', source: 's' }
+  t.throws(() => mountByFusermount({ ...options, blockDevice: '/dev/loop9' }), {
+    code: 'EPERM',
+    message: /fuseblk/,
+  })
+  t.throws(() => mountByFusermount({ ...options, flags: MS_NOSYMFOLLOW }), {
+    code: 'EPERM',
+    message: /nosymfollow/,
+  })
+  const { PATH } = process.env
+  process.env['PATH'] = '/none'
+  t.teardown(() => Object.assign(process.env, { PATH }))
+  t.throws(() => mountByFusermount(options), { code: 'ENODEV', message: /package fuse3/ })
 })
 
 t.test('unmount: nothing mounted -> EINVAL', async (t) => {

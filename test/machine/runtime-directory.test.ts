@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import tmp from 'tmp'
@@ -52,6 +52,31 @@ t.test('knownMounts: living and dead processes -> told apart; rubbish -> passed 
   t.equal(knownMount('/mnt/b', directory)?.record.options.image, '/disk.img')
   t.equal(knownMount('/mnt/c', directory), undefined)
   t.same(knownMounts(join(directory, 'none')), [])
+})
+
+t.test('a directory that others can write, or a link -> nothing in it is believed', async (t) => {
+  const place = tmp.dirSync({ unsafeCleanup: true }).name
+  const directory = join(place, 'fakedax')
+  const files = new MountFiles('/mnt', directory)
+  files.makeDirectory()
+  files.write(record('/mnt', { pid: 1, startTime: 1 }))
+  const refused = (at: string): void => {
+    for (const call of [
+      () => knownMount('/mnt', at),
+      () => knownMounts(at),
+      () => new MountFiles('/mnt', at).makeDirectory(),
+    ])
+      t.throws(call, { code: 'EPERM', path: at })
+  }
+  chmodSync(directory, 0o770)
+  refused(directory)
+  chmodSync(directory, 0o700)
+  t.equal(knownMounts(directory).length, 1)
+  symlinkSync(directory, join(place, 'link'))
+  refused(join(place, 'link'))
+  if (process.geteuid?.() !== 0) return
+  chownSync(directory, 65_534, 65_534)
+  refused(directory)
 })
 
 t.test('MountFiles.remove: record and socket go, the log only when told', async (t) => {
