@@ -95,7 +95,7 @@ async function format(image: string, options: Omit<MkfsOptions, 'now'>): Promise
   }
 }
 
-/** As mke2fs, mkfs makes no journal where there is no room for one; such a file system could only be read here. */
+/** As mke2fs, mkfs makes no journal where there is no room for one; such a file system would be e2fsck's work after each crash. */
 function requireJournal(size: number, { blockSize = 4096, journalBlocks }: Omit<MkfsOptions, 'now'>): void {
   if (journalBlocks !== undefined || defaultJournalBlocks(Math.floor(size / blockSize)) > 0) return
   const smaller = blockSize > 1024 ? ', or take blocks of 1024 bytes (without DAX)' : ''

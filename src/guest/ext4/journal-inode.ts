@@ -2,7 +2,7 @@ import { FsError, UnsupportedError } from '../../../lib/errno.js'
 import { Journal } from '../jbd2/journal.js'
 import type { JournalRun } from '../jbd2/journal-map.js'
 import { mappings } from './extent-tree.js'
-import { COMPAT, INCOMPAT } from './features.js'
+import { INCOMPAT } from './features.js'
 import { Inode } from './inode.js'
 import { SuperBlock } from './superblock.js'
 import type { Volume } from './volume.js'
@@ -15,9 +15,17 @@ export interface JournalSettings {
   barrier: boolean
 }
 
+/** What stands for the journal in a file system without one. */
+export function withoutJournal(
+  { cache }: Volume,
+  { clock, commitInterval, barrier }: JournalSettings,
+): Journal {
+  return Journal.withoutLog({ cache, now: clock, commitInterval, barrier })
+}
+
 /** Opens the journal that the superblock names, undefined when the file system has none. */
 export function openJournal(volume: Volume, settings: JournalSettings): Journal | undefined {
-  if ((volume.compat & COMPAT.has_journal) === 0) return undefined
+  if (!volume.hasJournal) return undefined
   const head = volume.superblock
   const at = head.at + volume.superblockOffset
   const ino = SuperBlock.s_journal_inum.get(head.view, at)

@@ -5,9 +5,9 @@ import type { Journal } from '../jbd2/journal.js'
 import type { RecoveryReport } from '../jbd2/recovery.js'
 import { continueEvict } from './evict.js'
 import { INCOMPAT, readOnlyFeatures } from './features.js'
-import { openJournal } from './journal-inode.js'
+import { openJournal, withoutJournal } from './journal-inode.js'
 import { DEFAULT_BEHAVIOUR, type ErrorsBehaviour, type MountOptions } from './mount-options.js'
-import { ERROR_FS, ERRORS_CONTINUE, ERRORS_PANIC, ERRORS_RO, SuperBlock } from './superblock.js'
+import { ERROR_FS, ERRORS_CONTINUE, ERRORS_PANIC, ERRORS_RO, SuperBlock, VALID_FS } from './superblock.js'
 import { writeSuperblock } from './superblock-write.js'
 import { continueTruncate } from './truncate.js'
 import { Volume } from './volume.js'
@@ -43,7 +43,7 @@ export async function mountVolume(device: BlockDevice, options: MountOptions): P
   const behaviour = { ...DEFAULT_BEHAVIOUR, ...options.behaviour }
   let volume = new Volume(device, options.now, behaviour)
   const report: MountReport = { orphans: 0, ...access(volume, options) }
-  let journal = openJournal(volume, settings)
+  let journal: Journal | undefined = openJournal(volume, settings)
   if (journal?.needsRecovery && !options.noload) {
     if (device.readOnly)
       throw new FsError(
@@ -65,8 +65,7 @@ export async function mountVolume(device: BlockDevice, options: MountOptions): P
   const errors = options.errors ?? errorsOf(volume)
   const { barrier } = settings
   if (report.readOnly) return { volume, journal: undefined, errors, barrier, report }
-  if (journal === undefined)
-    throw new UnsupportedError('cannot mount read-write: missing required features', ['has_journal'])
+  journal ??= withoutJournal(volume, settings)
   await markMounted(volume, journal)
   volume.journal = journal
   // Before the first transaction, which may be that of the orphans.
@@ -111,15 +110,17 @@ function clearNeedsRecovery(view: DataView, at: number): void {
   )
 }
 
-/** From the first transaction on, whoever finds the image must look into the journal: said before it can be needed. */
+/**
+ * From the first transaction on, whoever finds the image must look into the journal, or where there is none check it as
+ * a whole: said before it can be needed.
+ */
 async function markMounted(volume: Volume, journal: Journal): Promise<void> {
   const found = journal.recordedError
   writeSuperblock(volume, (view, at) => {
-    SuperBlock.s_feature_incompat.set(
-      view,
-      at,
-      (SuperBlock.s_feature_incompat.get(view, at) | INCOMPAT.needs_recovery) >>> 0,
-    )
+    if (volume.hasJournal) {
+      const incompat = SuperBlock.s_feature_incompat.get(view, at)
+      SuperBlock.s_feature_incompat.set(view, at, (incompat | INCOMPAT.needs_recovery) >>> 0)
+    } else SuperBlock.s_state.set(view, at, volume.state & ~VALID_FS)
     SuperBlock.s_mnt_count.set(view, at, (SuperBlock.s_mnt_count.get(view, at) + 1) & 0xffff)
     SuperBlock.s_mtime.set(view, at, volume.now().sec >>> 0)
     if (found !== 0) SuperBlock.s_state.set(view, at, SuperBlock.s_state.get(view, at) | ERROR_FS)
@@ -132,6 +133,8 @@ async function markMounted(volume: Volume, journal: Journal): Promise<void> {
 export async function markUnmounted(volume: Volume): Promise<void> {
   writeSuperblock(volume, (view, at) => {
     clearNeedsRecovery(view, at)
+    if (!volume.hasJournal)
+      SuperBlock.s_state.set(view, at, SuperBlock.s_state.get(view, at) | (volume.state & VALID_FS))
     volume.orphans.markUnmounted(view, at)
   })
   await volume.device.flush()

@@ -25,6 +25,8 @@ interface Orphanage {
 export class Orphans {
   readonly #volume: Volume
   #orphanage: Orphanage | undefined
+  /** Without a journal the medium does not know of them, as with Linux: a crash there is e2fsck's work anyway. */
+  readonly #unlisted = new Set<number>()
 
   constructor(volume: Volume) {
     this.#volume = volume
@@ -39,12 +41,12 @@ export class Orphans {
   }
 
   has(ino: number): boolean {
-    return this.#known.list.has(ino) || this.#known.slots.has(ino)
+    return this.#known.list.has(ino) || this.#known.slots.has(ino) || this.#unlisted.has(ino)
   }
 
   get isEmpty(): boolean {
     const { list, slots } = this.#known
-    return slots.size === 0 && list.isEmpty
+    return slots.size === 0 && list.isEmpty && this.#unlisted.size === 0
   }
 
   /** Nothing to do when the inode is an orphan already. */
@@ -52,6 +54,11 @@ export class Orphans {
     const { list, file, slots } = this.#known
     const { ino } = inode
     if (this.has(ino)) return
+    if (!this.#volume.hasJournal) {
+      this.#unlisted.add(ino)
+      handle.onRevert(() => this.#unlisted.delete(ino))
+      return
+    }
     const slot = file?.add(handle, ino) ?? -1
     if (slot < 0) {
       list.add(handle, inode)
@@ -66,6 +73,10 @@ export class Orphans {
   remove(handle: Handle, inode: Inode): void {
     const { list, file, slots } = this.#known
     const { ino } = inode
+    if (this.#unlisted.delete(ino)) {
+      handle.onRevert(() => this.#unlisted.add(ino))
+      return
+    }
     const slot = slots.get(ino)
     if (slot !== undefined) {
       file?.remove(handle, slot)

@@ -63,6 +63,9 @@ export class Volume {
   /** Seed of all metadata checksums but the superblock's. */
   readonly checksumSeed: number
   readonly hasMetadataCsum: boolean
+  readonly hasJournal: boolean
+  /** s_state as it was found. */
+  readonly state: number
   /** Block of the superblock, and where it begins in that block. */
   readonly superblockBlock: number
   readonly superblockOffset: number
@@ -88,6 +91,8 @@ export class Volume {
     this.compat = sb(SuperBlock.s_feature_compat)
     this.incompat = sb(SuperBlock.s_feature_incompat)
     this.roCompat = sb(SuperBlock.s_feature_ro_compat)
+    this.hasJournal = (this.compat & COMPAT.has_journal) !== 0
+    this.state = sb(SuperBlock.s_state)
     this.hasMetadataCsum = (this.roCompat & RO_COMPAT.metadata_csum) !== 0
     if (this.hasMetadataCsum) checkSuperblockChecksum(bytes, base, sb(SuperBlock.s_checksum))
     checkIncompat(this.incompat)

@@ -12,6 +12,7 @@ import { LogWriter } from './log-writer.js'
 import { type RecoveryReport, replay } from './recovery.js'
 import { nextTid } from './tid.js'
 import type { Transaction } from './transaction.js'
+import type { TransactionStore } from './transaction-store.js'
 
 /** Shadows that wait for a checkpoint hold no more than about this; bytes. */
 const PENDING_LIMIT = 16 << 20
@@ -44,7 +45,7 @@ export interface JournalLogOptions {
  * The medium's side of the journal: what is stored, in which order, and which FLUSH stands between. The numbers
  * are those of the invariants at {@link Journal}. One of commit, checkpoint, clean and recover runs at a time.
  */
-export class JournalLog {
+export class JournalLog implements TransactionStore {
   readonly #options: JournalLogOptions
   readonly #device: BlockDevice
   readonly #superblock: JournalSuperblock

@@ -3,6 +3,7 @@ import { Completion } from '../../../lib/completion.js'
 import { CorruptError, E, FsError } from '../../../lib/errno.js'
 import type { BufferCache } from '../block/buffer-cache.js'
 import { Handle, type HandleOwner } from './handle.js'
+import { HomeStore, NO_STATE } from './home-store.js'
 import { featuresToWrite } from './journal-feature.js'
 import { type JournalCounters, JournalLog } from './journal-log.js'
 import { JournalMap, type JournalRun } from './journal-map.js'
@@ -10,6 +11,7 @@ import { JournalSuperblock } from './journal-superblock.js'
 import type { RecoveryReport } from './recovery.js'
 import { nextTid, previousTid, tidGeq } from './tid.js'
 import { Transaction } from './transaction.js'
+import type { StoredState, TransactionStore } from './transaction-store.js'
 import { Undo } from './undo.js'
 
 const log = createDebug('fakedax:jbd2')
@@ -61,8 +63,8 @@ export class Journal {
   readonly maxCredits: number
   readonly counters: JournalCounters
 
-  readonly #superblock: JournalSuperblock
-  readonly #log: JournalLog
+  readonly #superblock: StoredState
+  readonly #log: TransactionStore
   readonly #owner: HandleOwner
   readonly #interval: number
   readonly #now: () => number
@@ -82,7 +84,7 @@ export class Journal {
   #aborted: FsError | undefined
   #closed = false
 
-  private constructor(options: JournalOptions, map: JournalMap, superblock: JournalSuperblock) {
+  private constructor(options: JournalOptions, medium?: { map: JournalMap; superblock: JournalSuperblock }) {
     const { cache } = options
     this.counters = {
       commits: 0,
@@ -93,20 +95,22 @@ export class Journal {
       blocksCheckpointed: 0,
       flushes: 0,
     }
+    const superblock = medium?.superblock ?? NO_STATE
     this.#superblock = superblock
     this.recordedError = superblock.errno
     this.#interval = options.commitInterval ?? 5000
     this.#now = options.now
     this.#readOnly = cache.device.readOnly
-    this.#log = new JournalLog({
-      cache,
-      map,
-      superblock,
-      features: featuresToWrite(superblock.features, options.checksum ?? true, options.wide ?? false),
-      barrier: options.barrier ?? true,
-      now: options.now,
-      counters: this.counters,
-    })
+    const store = { cache, barrier: options.barrier ?? true, counters: this.counters, now: options.now }
+    const { checksum = true, wide = false } = options
+    this.#log =
+      medium === undefined
+        ? new HomeStore(store)
+        : new JournalLog({
+            ...store,
+            ...medium,
+            features: featuresToWrite(medium.superblock.features, checksum, wide),
+          })
     this.#maxTransaction = Math.floor(this.#log.length / 4)
     const describing = this.#log.blocksFor(this.#maxTransaction, 1) - this.#maxTransaction
     this.maxCredits = this.#maxTransaction - describing - HOOK_BLOCKS - 1
@@ -140,7 +144,12 @@ export class Journal {
     const block = map.physical(0)
     const { bytes, at } = cache.device.directAccess(block * cache.blockSize)
     const place = { blockSize: cache.blockSize, mapped: map.length, block }
-    return new Journal(options, map, JournalSuperblock.read(bytes, at, place))
+    return new Journal(options, { map, superblock: JournalSuperblock.read(bytes, at, place) })
+  }
+
+  /** For a file system without a journal: operations have the same transactions, which go home as they commit. */
+  static withoutLog(options: Omit<JournalOptions, 'map'>): Journal {
+    return new Journal({ ...options, map: [] })
   }
 
   /** The log holds what {@link recover} must replay before anything else is read. */

@@ -12,6 +12,8 @@ const SETS: Readonly<Record<string, readonly string[]>> = {
   meta_bg: ['-b', '1024', '-g', '1024', '-O', 'meta_bg,^resize_inode'],
   'meta_bg,^64bit,^flex_bg': ['-b', '1024', '-g', '512', '-O', 'meta_bg,^resize_inode,^64bit,^flex_bg'],
   'meta_bg,sparse_super2': ['-b', '1024', '-g', '1024', '-O', 'meta_bg,^resize_inode,sparse_super2'],
+  '^has_journal': ['-b', '1024', '-O', '^has_journal'],
+  '^has_journal,^64bit,^metadata_csum': ['-b', '4096', '-O', '^has_journal,^64bit,^metadata_csum'],
   '^filetype': ['-b', '1024', '-O', '^filetype'],
   '^filetype,^metadata_csum': ['-b', '1024', '-O', '^filetype,^metadata_csum'],
   '^ext_attr,^dir_index': ['-b', '1024', '-O', '^ext_attr,^dir_index'],

@@ -1,0 +1,35 @@
+import type { BufferHead } from '../block/buffer-head.js'
+import type { RecoveryReport } from './recovery.js'
+import type { Transaction } from './transaction.js'
+
+/** What a journal remembers of its life before: its superblock's. */
+export interface StoredState {
+  /** The first transaction expected in the log. */
+  readonly sequence: number
+  /** Where the log begins, 0: it is empty. */
+  readonly start: number
+  /** Why the journal was aborted, as a positive errno; 0: it was not. */
+  readonly errno: number
+  setErrno(errno: number): void
+}
+
+/** Where transactions go to become durable: a log, or home at once. One of its promises is under way at a time. */
+export interface TransactionStore {
+  /** Blocks that it holds. */
+  readonly length: number
+  /** Blocks that can be written now. */
+  readonly free: number
+  /** It holds what has not gone home. */
+  readonly active: boolean
+  /** Blocks that a transaction takes. */
+  blocksFor(blocks: number, revokes: number): number
+  recover(): Promise<RecoveryReport>
+  /** Makes a closed transaction durable. */
+  commit(transaction: Transaction): Promise<void>
+  /** Makes room. `tid`: the next transaction to be committed. */
+  checkpoint(tid: number, isChanged: (head: BufferHead) => boolean): Promise<void>
+  /** Brings everything home, durably. `tid`: the next transaction. */
+  clean(tid: number): Promise<void>
+  /** After this nothing is stored. */
+  stop(errno: number): void
+}
