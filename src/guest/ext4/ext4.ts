@@ -10,14 +10,15 @@ import type { DataRun, EntrySink, FileSystem } from '../vfs/file-system.js'
 import { attributesOf, changeAttributes, isRefusedAppendOnly, isWriteBack } from './attributes.js'
 import { dropCapability, hasCapability } from './capability.js'
 import { continueEvict, evict } from './evict.js'
-import { FALLOC_FL_KEEP_SIZE, fallocate } from './fallocate.js'
-import { readFile, seekFile, writeFile } from './file.js'
+import { FALLOC_FL_KEEP_SIZE } from './fallocate.js'
+import { maxFileSize, readFile, seekFile, writeFile } from './file.js'
 import { getFileAttr, setFileAttr } from './file-attr.js'
 import { type Durability, fsync, syncfs } from './fsync.js'
 import type { Inode } from './inode.js'
 import { type Mounted, type MountReport, markUnmounted, mountVolume } from './mount.js'
 import type { ErrorsBehaviour, MountOptions } from './mount-options.js'
 import * as namei from './namei.js'
+import { RangeOperations } from './range-operations.js'
 import { APPEND_FL, DAX_FL, GOOD_OLD_INODE_SIZE, IMMUTABLE_FL } from './raw-inode.js'
 import { readdir } from './readdir.js'
 import { overheadBlocks, statfs } from './statfs.js'
@@ -49,6 +50,7 @@ export class Ext4 implements FileSystem {
   /** Undefined when mounted read-only. */
   readonly #durability: Durability | undefined
   readonly #overhead: number
+  readonly #ranges = new RangeOperations()
   readonly #evictions = new Set<Promise<void>>()
 
   /** Recovers the journal if need be and mounts. Throws UnsupportedError, CorruptError or FsError. */
@@ -67,6 +69,10 @@ export class Ext4 implements FileSystem {
     this.canDax = volume.blockSize === 4096
     if (journal === undefined) return
     journal.onAbort = (error) => log('journal aborted, the file system is read-only now: %s', error.message)
+  }
+
+  get maxFileSize(): number {
+    return maxFileSize(this.blockSize)
   }
 
   /** Inodes of 128 bytes have no room for the fraction of a second. */
@@ -90,6 +96,7 @@ export class Ext4 implements FileSystem {
 
   ready(): Promise<void> | undefined {
     const journal = this.#writable()
+    if (this.#ranges.shift !== undefined) return this.#ranges.shift
     this.#volume.cache.trim()
     this.#volume.inodeCache.trim()
     const { blockAllocator } = this.#volume
@@ -217,7 +224,7 @@ export class Ext4 implements FileSystem {
     this.#refuseImmutable(inode, (mode & ~FALLOC_FL_KEEP_SIZE) !== 0)
     if (hasCapability(inode)) this.#change((handle) => dropCapability(handle, inode))
     try {
-      return fallocate(this.#writable(), inode, mode, offset, length)
+      return this.#ranges.start(this.#writable(), inode, mode, offset, length)
     } catch (error) {
       throw this.#noted(error)
     }

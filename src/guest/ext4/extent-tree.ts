@@ -48,7 +48,7 @@ function openRoot(inode: Inode): ExtentNode {
 }
 
 /** The nodes from the root to the leaf where `logical` is or would be, each with its position. */
-function pathTo(inode: Inode, logical: number): ExtentNode[] {
+export function pathTo(inode: Inode, logical: number): ExtentNode[] {
   const path = [openRoot(inode)]
   for (let node = path[0] as ExtentNode; ; ) {
     node.position = node.search(logical)
@@ -60,23 +60,30 @@ function pathTo(inode: Inode, logical: number): ExtentNode[] {
   }
 }
 
-const leafOf = (path: readonly ExtentNode[]): ExtentNode => path[path.length - 1] as ExtentNode
+export const leafOf = (path: readonly ExtentNode[]): ExtentNode => path[path.length - 1] as ExtentNode
 
 /** Maps a hole: `mapping` must not overlap what is mapped. Joins it to its neighbours where they continue each other. */
 export function insertMapping(handle: Handle, inode: Inode, mapping: Mapping): void {
-  let path = pathTo(inode, mapping.logical)
-  if (joinLeft(handle, path, mapping) || joinRight(handle, path, mapping)) return
-  for (let bound = 2 * MAX_DEPTH; leafOf(path).isFull; bound--) {
-    if (bound === 0) inode.corrupt('eh_entries', 'full', 'room after a split', 'ext4_extent_header')
-    makeRoom(handle, path)
-    path = pathTo(inode, mapping.logical)
-  }
+  const neighbours = pathTo(inode, mapping.logical)
+  if (joinLeft(handle, neighbours, mapping) || joinRight(handle, neighbours, mapping)) return
+  const path = makeRoomFor(handle, inode, mapping.logical)
   const leaf = leafOf(path)
   const index = leaf.position + 1
   leaf.modify(handle)
   leaf.openGap(index)
   leaf.setExtent(index, mapping.logical, mapping.physical, mapping.length, mapping.unwritten)
   if (index === 0) correctKeys(handle, path)
+}
+
+/** As {@link pathTo}, to a leaf that has room for one more entry. */
+export function makeRoomFor(handle: Handle, inode: Inode, logical: number): ExtentNode[] {
+  let path = pathTo(inode, logical)
+  for (let bound = 2 * MAX_DEPTH; leafOf(path).isFull; bound--) {
+    if (bound === 0) inode.corrupt('eh_entries', 'full', 'room after a split', 'ext4_extent_header')
+    makeRoom(handle, path)
+    path = pathTo(inode, logical)
+  }
+  return path
 }
 
 function joinLeft(handle: Handle, path: readonly ExtentNode[], mapping: Mapping): boolean {
@@ -125,7 +132,7 @@ function joinRight(handle: Handle, path: readonly ExtentNode[], mapping: Mapping
 const longest = (unwritten: boolean): number => (unwritten ? MAX_UNWRITTEN_LENGTH : MAX_WRITTEN_LENGTH)
 
 /** The first key of a node changed: the entries above that lead to it as their first way must name it. */
-function correctKeys(handle: Handle, path: readonly ExtentNode[]): void {
+export function correctKeys(handle: Handle, path: readonly ExtentNode[]): void {
   for (let level = path.length - 1; level > 0; level--) {
     const node = path[level] as ExtentNode
     const parent = path[level - 1] as ExtentNode
