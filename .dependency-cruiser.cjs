@@ -4,7 +4,7 @@ const floors = [
   ['src/bus'],
   ['src/virtio'],
   ['src/host', 'src/guest/block', 'src/guest/vfs'],
-  ['src/guest/nvdimm', 'src/guest/jbd2'],
+  ['src/guest/nvdimm', 'src/guest/jbd2', 'src/guest/syscall'],
   ['src/guest/ext4'],
   ['src/fuse', 'src/crash'],
   ['src/machine'],
@@ -68,6 +68,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/fuse/' },
       to: { path: '^src/(guest/(?!vfs/)|host/|virtio/|bus/)' },
+    },
+    {
+      name: 'syscall-sees-only-vfs',
+      severity: 'error',
+      from: { path: '^src/guest/syscall/' },
+      to: { path: '^src/(guest/(?!vfs/|syscall/)|host/|virtio/|bus/)' },
     },
     {
       name: 'libc-is-the-only-ffi',

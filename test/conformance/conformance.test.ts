@@ -1,11 +1,13 @@
 import t, { type Test } from 'tap'
 import tmp from 'tmp'
+import { InlineMachine } from '../../src/machine/inline-machine.js'
 import { ImageFile } from '../e2e/mounted-image.js'
 import { cannotMount } from '../e2e/prerequisites.js'
 import { execute, run } from '../e2e/program.js'
 import type { Case } from './case.js'
-import { EXCEPTIONS, isExcepted } from './exceptions.js'
+import { CALL_EXCEPTIONS, calledOtherwise, EXCEPTIONS, isExcepted, NOT_CALLS } from './exceptions.js'
 import { PATH_CASES } from './path-cases.js'
+import { observeProcess } from './process-driver.js'
 import { CASES, compileSteps, differences, type Observations, observe } from './table.js'
 
 const skip = cannotMount()
@@ -39,6 +41,24 @@ async function observeTmpfs(t: Test, program: string, cases: readonly Case[]): P
   return observe(program, dir, cases)
 }
 
+/** What our system calls answer, on an image that no kernel sees, under a clock that moves when a case marks a file. */
+async function observeCalls(image: ImageFile, cases: readonly Case[]): Promise<Observations> {
+  let milliseconds = 1_900_000_000_000
+  const now = (): { sec: number; nsec: number } => ({
+    sec: Math.floor(milliseconds / 1000),
+    nsec: (milliseconds % 1000) * 1_000_000,
+  })
+  const machine = InlineMachine.boot({ image: image.path, now, barrier: false })
+  const fs = await machine.mount()
+  try {
+    return await observeProcess(fs, cases, () => {
+      milliseconds += 4
+    })
+  } finally {
+    await machine.shutDown()
+  }
+}
+
 /** Path resolution does not depend on how data goes. */
 const OF_DATA = CASES.filter((each) => !PATH_CASES.includes(each))
 
@@ -50,9 +70,14 @@ const MOUNTS = [
 t.test('the table: each name once, each exception of some case', async (t) => {
   const names = CASES.map(({ name }) => name)
   t.equal(new Set(names).size, names.length)
-  for (const { cases, reason } of EXCEPTIONS)
+  for (const { cases, reason } of [...EXCEPTIONS, ...CALL_EXCEPTIONS])
     t.ok(
       names.some((name) => cases.test(name)),
+      reason,
+    )
+  for (const { steps, reason } of NOT_CALLS)
+    t.ok(
+      CASES.some((each) => each.steps.some((step) => steps.test(step))),
       reason,
     )
 })
@@ -72,6 +97,17 @@ t.test("POSIX and ext4: what the kernel's ext4 answers, we answer", { skip, time
     t.same(wrong, [], 'every step is known')
     const differing = differences(expected, seen).filter(({ name }) => seen.has(name))
     t.ok(differing.length < OF_DATA.length / 10, `${differing.length} of ${OF_DATA.length} differ`)
+  })
+
+  t.test('without a mount, by the system calls: no difference, e2fsck is content', async (t) => {
+    const image = await freshImage(t)
+    const cases = CASES.filter((each) => calledOtherwise(each) === undefined)
+    t.ok(cases.length > 0.97 * CASES.length, `${cases.length} of ${CASES.length} cases`)
+    const seen = await observeCalls(image, cases)
+    t.equal(seen.size, cases.length)
+    const differing = differences(expected, seen).filter(({ name }) => seen.has(name))
+    t.same(differing, [], 'ours is "found"')
+    t.equal(await image.complaints(), '')
   })
 
   for (const { dax, cases } of MOUNTS) {

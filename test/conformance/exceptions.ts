@@ -1,3 +1,5 @@
+import type { Case } from './case.js'
+
 /**
  * Cases in which a mount of ours may be seen to differ from the kernel's ext4: what Linux does not pass on to a file
  * system in user space, or answers in its place. Nothing else may differ.
@@ -60,4 +62,45 @@ export const EXCEPTIONS: readonly Exception[] = [
 
 export function isExcepted(name: string, dax: 'always' | 'never'): boolean {
   return EXCEPTIONS.some((exception) => exception.cases.test(name) && (exception.dax ?? dax) === dax)
+}
+
+/** Steps that no system call of src/guest/syscall makes: cases that have one are left out. */
+export const NOT_CALLS: readonly { steps: RegExp; reason: string }[] = [
+  { steps: /^map(-read|-write)? /, reason: 'there is no program whose memory files could be mapped into' },
+  { steps: /^exec /, reason: 'there are no programs' },
+  { steps: /^(lock|ofd-lock|lock-\w+|flock|elsewhere) /, reason: 'there is one process, and no locks' },
+  { steps: /^ioctl /, reason: 'what ioctls are for has calls of its own' },
+  { steps: /^handle /, reason: 'there are no file handles beside inode numbers' },
+]
+
+/** Cases that the system calls of src/guest/syscall answer in another way than the kernel. */
+export const CALL_EXCEPTIONS: readonly Exception[] = [
+  {
+    cases: /^(open to read|open O_CREAT|open O_NOFOLLOW): a fifo$/,
+    reason: 'fifos, sockets and devices cannot be opened: nobody is at the other end',
+  },
+  {
+    cases:
+      /^(mknod: a (device|fifo) opened|fallocate: of a fifo|read: fsync of everything|flags: of a fifo)$/,
+    reason: 'fifos, sockets and devices cannot be opened: nobody is at the other end',
+  },
+  {
+    cases: /^rmdir: that is the current one$/,
+    reason: 'a removed directory has forgotten what was above it',
+  },
+  {
+    cases: /^lseek: of a directory$/,
+    reason: 'where a directory has a hole is nothing that a program could use',
+  },
+  {
+    cases:
+      /^times: at (a read|a second read|a read of nothing|a readdir|a readlink|a walk through a link|a copy)$/,
+    reason: 'access times do not change',
+  },
+]
+
+/** Why a case is not asked of the system calls, or may be answered in another way; undefined: it is and may not. */
+export function calledOtherwise({ name, steps }: Case): string | undefined {
+  const missing = NOT_CALLS.find((each) => steps.some((step) => each.steps.test(step)))
+  return (missing ?? CALL_EXCEPTIONS.find(({ cases }) => cases.test(name)))?.reason
 }

@@ -48,10 +48,15 @@ export async function observe(program: string, dir: string, cases: readonly Case
     const { name, steps } = cases[Number(index)]!
     seen.set(
       name,
-      answers.map((answer, at) => `${shortened(steps[at] ?? '')} -> ${answer.trimEnd()}`),
+      answers.map((answer, at) => told(steps[at] ?? '', answer)),
     )
   }
   return seen
+}
+
+/** A step and its answer. */
+export function told(step: string, answer: string): string {
+  return `${shortened(step)} -> ${answer.trimEnd()}`
 }
 
 /** Steps of long names are read by people. */

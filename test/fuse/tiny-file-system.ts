@@ -33,6 +33,7 @@ export class TinyFileSystem implements FileSystem {
   readOnly = false
   readonly blockSize = 4096
   readonly canDax = true
+  readonly maxFileSize = 2 ** 44
   readonly deadline = undefined
   readonly nodes = new Map<number, Node>()
   /** What {@link ready} returns next, first to last. */

@@ -40,6 +40,8 @@ export interface FileSystem {
   readonly canDax: boolean
   /** Nanoseconds that a time stamp is a multiple of: 1 or, where inodes keep whole seconds, 10^9. Absent: 1. */
   readonly timeGranularity?: number
+  /** The greatest size of a file; bytes. */
+  readonly maxFileSize: number
 
   /**
    * Undefined when a changing operation may start now; else a promise to wait for before asking again.

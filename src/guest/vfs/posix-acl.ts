@@ -4,6 +4,7 @@
  */
 import { FsError } from '../../../lib/errno.js'
 import { layout, le16, le32 } from '../../../lib/layout.js'
+import { type Credentials, isInGroup } from './credentials.js'
 
 /** Tags of entries. */
 const ACL_USER_OBJ = 0x01
@@ -130,6 +131,22 @@ export function inheritAcl(defaultAcl: Acl, mode: number): { acl: Acl; mode: num
     return entry === group ? { ...entry, perm: entry.perm & (mode >>> 3) } : entry
   })
   return { acl, mode: (mode & ~S_IRWXUGO) | equivalentMode(acl).mode }
+}
+
+/**
+ * What the list of a file of group `owningGroup` gives a caller who is not its owner: read 4, write 2, execute 1.
+ * acl(5), "Access check algorithm". Of several groups that the caller is in each one counts alone; as Linux is asked for
+ * all wanted permissions at once, so is this: the answer to `wanted` is all or nothing.
+ */
+export function isPermittedBy(acl: Acl, caller: Credentials, owningGroup: number, wanted: number): boolean {
+  const mask = find(acl, ACL_MASK)?.perm ?? S_IRWXO
+  const user = acl.find(({ tag, id }) => tag === ACL_USER && id === caller.uid)
+  if (user !== undefined) return (user.perm & mask & wanted) === wanted
+  const groups = acl.filter(({ tag, id }) =>
+    tag === ACL_GROUP_OBJ ? isInGroup(caller, owningGroup) : tag === ACL_GROUP && isInGroup(caller, id),
+  )
+  if (groups.length === 0) return (permOf(acl, ACL_OTHER) & wanted) === wanted
+  return groups.some(({ perm }) => (perm & mask & wanted) === wanted)
 }
 
 function find(acl: Acl, tag: number): AclEntry | undefined {
