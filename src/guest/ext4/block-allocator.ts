@@ -14,22 +14,29 @@ export interface BlockRun {
   count: number
 }
 
-/** What is known in memory, read from the group descriptors when first needed: after recovery, not before. */
+/** A run of clusters of one group, counted from its first. */
+interface ClusterRun {
+  group: number
+  start: number
+  count: number
+}
+
+/** What is known in memory, in clusters; read from the group descriptors when first needed: after recovery, not before. */
 interface FreeSpace {
   readonly zone: SystemZone
-  /** Free blocks of the file system, those that wait for a commit included. */
+  /** Free clusters of the file system, those that wait for a commit included. */
   free: number
   /** By group, only a hint: no free run is longer. */
   readonly longest: Int32Array
-  /** By group, only a hint: no block before it is free. */
+  /** By group, only a hint: no cluster before it is free. */
   readonly firstFree: Int32Array
 }
 
 /**
- * Takes and frees blocks. The truth is in the bitmaps and descriptors, which the journal undoes and recovers; in
- * memory stand hints where to look, and the blocks whose freeing is not durable yet.
+ * Takes and frees blocks: whole clusters, of one block each without bigalloc. The truth is in the bitmaps and descriptors, which the journal undoes and recovers; in
+ * memory stand hints where to look, and the clusters whose freeing is not durable yet.
  *
- * 1. A block is free only if its bit is clear and no transaction that is not durable cleared it.
+ * 1. A cluster is free only if its bit is clear and no transaction that is not durable cleared it.
  * 2. No block of the system zone is ever taken or freed.
  */
 export class BlockAllocator {
@@ -46,12 +53,12 @@ export class BlockAllocator {
 
   /** Free blocks, those included that may be used only after the next commit. */
   get freeCount(): number {
-    return this.#known.free
+    return this.#known.free * this.#volume.clusterRatio
   }
 
   /** Free blocks that may be used now. */
   get allocatable(): number {
-    return this.#known.free - this.#pending.total
+    return (this.#known.free - this.#pending.total) * this.#volume.clusterRatio
   }
 
   /** Free blocks that the present caller may use now: without the reserved ones, if those are not for him. */
@@ -66,8 +73,8 @@ export class BlockAllocator {
 
   /**
    * Takes one run of `least` (default 1) to `wanted` blocks: at `goal` if that is free; else one of the whole
-   * length in the goal's group, its flex group, any group; else shorter ones in that order. The last
-   * s_r_blocks_count blocks are only for the privileged (default: what the caller is). Throws ENOSPC; CorruptError for a bad bitmap.
+   * length in the goal's group, its flex group, any group; else shorter ones in that order. The run begins with a
+   * cluster; what is left of its last one belongs to the caller too. The last s_r_blocks_count blocks are only for the privileged (default: what the caller is). Throws ENOSPC; CorruptError for a bad bitmap.
    */
   allocate(
     handle: Handle,
@@ -80,21 +87,38 @@ export class BlockAllocator {
     if (!(least >= 1 && wanted >= least)) throw new RangeError(`allocate ${wanted} blocks, at least ${least}`)
     const available = this.#available(options.privileged ?? volume.mayUseReserved)
     if (available < least) throw noSpace(least, available)
-    const most = Math.min(wanted, available)
-    const target = goal >= volume.firstDataBlock && goal < volume.blocksCount ? goal : volume.firstDataBlock
-    const goalGroup = volume.groupOfBlock(target)
-    const offset = target - volume.firstBlockOfGroup(goalGroup)
-    const exact = this.#runAt(handle, goalGroup, offset, most)
-    if (exact >= least) return this.#take(handle, goalGroup, offset, exact)
-    for (let length = Math.min(most, volume.blocksPerGroup); ; length = Math.max(least, length >>> 1)) {
-      const run = this.#takeNear(handle, goalGroup, offset, length, most)
-      if (run !== undefined) return run
-      if (length <= least) throw noSpace(least, available)
+    const { clusterRatio } = volume
+    const run = this.#takeClusters(
+      handle,
+      goal,
+      Math.ceil(least / clusterRatio),
+      Math.ceil(Math.min(wanted, available) / clusterRatio),
+    )
+    if (run === undefined) throw noSpace(least, available)
+    return {
+      start: volume.firstBlockOfGroup(run.group) + run.start * clusterRatio,
+      count: Math.min(run.count * clusterRatio, wanted),
+    }
+  }
+
+  #takeClusters(handle: Handle, goal: number, least: number, most: number): ClusterRun | undefined {
+    const volume = this.#volume
+    // Only its first block makes a cluster new: a goal inside of one is the cluster behind.
+    const aligned = Math.ceil(goal / volume.clusterRatio) * volume.clusterRatio
+    const target =
+      aligned >= volume.firstDataBlock && aligned < volume.blocksCount ? aligned : volume.firstDataBlock
+    const group = volume.groupOfBlock(target)
+    const offset = (target - volume.firstBlockOfGroup(group)) / volume.clusterRatio
+    const exact = this.#runAt(handle, group, offset, most)
+    if (exact >= least) return this.#take(handle, group, offset, exact)
+    for (let length = Math.min(most, volume.clustersPerGroup); ; length = Math.max(least, length >>> 1)) {
+      const run = this.#takeNear(handle, group, offset, length, most)
+      if (run !== undefined || length <= least) return run
     }
   }
 
   /**
-   * Frees blocks; they are used again only after `handle`'s transaction is durable. `metadata`: they were journaled,
+   * Frees whole clusters, given by their blocks; they are used again only after `handle`'s transaction is durable. `metadata`: they were journaled,
    * and are revoked. Throws CorruptError for blocks that are free already, past the end, or of the system zone.
    */
   free(handle: Handle, start: number, count: number, options: { metadata?: boolean } = {}): void {
@@ -103,12 +127,15 @@ export class BlockAllocator {
     if (!(count >= 1 && volume.isValidBlock(start) && volume.isValidBlock(start + count - 1))) {
       throw freed(start, count, `within ${volume.firstDataBlock + 1} to ${volume.blocksCount - 1}`)
     }
-    if (zone.overlaps(start, count)) throw freed(start, count, 'no metadata of a group')
-    for (let block = start; block < start + count; ) {
+    const { clusterRatio } = volume
+    if (start % clusterRatio !== 0 && clusterRatio > 1) throw freed(start, count, 'whole clusters')
+    const last = Math.ceil(count / clusterRatio) * clusterRatio
+    if (zone.overlaps(start, last)) throw freed(start, count, 'no metadata of a group')
+    for (let block = start; block < start + last; ) {
       const group = volume.groupOfBlock(block)
       const first = volume.firstBlockOfGroup(group)
-      const end = Math.min(start + count, first + volume.blocksInGroup(group))
-      this.#freeInGroup(handle, group, block - first, end - first)
+      const end = Math.min(start + last, first + volume.blocksInGroup(group))
+      this.#freeInGroup(handle, group, (block - first) / clusterRatio, (end - first) / clusterRatio)
       block = end
     }
     if (options.metadata) for (let block = start; block < start + count; block++) handle.forget(block)
@@ -124,7 +151,7 @@ export class BlockAllocator {
     this.#volume.inodeAllocator.settleCount(handle)
     if (!this.#unsettled) return
     const volume = this.#volume
-    const { free } = this.#known
+    const free = this.freeCount
     const head = volume.modifySuperblock(handle)
     const at = head.at + volume.superblockOffset
     SuperBlock.s_free_blocks_count_lo.set(head.view, at, free >>> 0)
@@ -156,7 +183,7 @@ export class BlockAllocator {
       free += longest[group]!
     }
     // The superblock's own count is not journaled by Linux, so after a crash it may be stale.
-    this.#unsettled = free !== this.#superblockCount()
+    this.#unsettled = free * this.#volume.clusterRatio !== this.#superblockCount()
     return { zone: new SystemZone(this.#volume), free, longest, firstFree: new Int32Array(groupCount) }
   }
 
@@ -184,7 +211,7 @@ export class BlockAllocator {
       : blockBitmap(this.#volume, zone, group)
   }
 
-  /** Length of the free run that begins exactly at `offset` of the group, `most` at most. */
+  /** Clusters of the free run that begins exactly at `offset` of the group, `most` at most. */
   #runAt(handle: Handle, group: number, offset: number, most: number): number {
     if (this.#known.longest[group] === 0) return 0
     const head = this.#bitmap(handle, group)
@@ -192,18 +219,18 @@ export class BlockAllocator {
     const bytes = busy ?? head.bytes
     const at = busy === undefined ? head.at : 0
     if (testBit(bytes, at, offset)) return 0
-    const end = Math.min(offset + most, this.#volume.blocksInGroup(group))
+    const end = Math.min(offset + most, this.#volume.clustersInGroup(group))
     return findSet(bytes, at, offset, end) - offset
   }
 
-  /** A run of `length` to `most` blocks: in the goal's group, the others of its flex group, then all others. */
+  /** A run of `length` to `most` clusters: in the goal's group, the others of its flex group, then all others. */
   #takeNear(
     handle: Handle,
     goalGroup: number,
     offset: number,
     length: number,
     most: number,
-  ): BlockRun | undefined {
+  ): ClusterRun | undefined {
     const { groupCount, groupsPerFlex } = this.#volume
     const { longest } = this.#known
     const run = this.#takeIn(handle, goalGroup, offset, length, most)
@@ -222,14 +249,20 @@ export class BlockAllocator {
     return undefined
   }
 
-  #takeIn(handle: Handle, group: number, offset: number, length: number, most: number): BlockRun | undefined {
+  #takeIn(
+    handle: Handle,
+    group: number,
+    offset: number,
+    length: number,
+    most: number,
+  ): ClusterRun | undefined {
     const { longest, firstFree } = this.#known
     if (longest[group]! < length) return undefined
     const head = this.#bitmap(handle, group)
     const busy = this.#pending.bitmap(group)
     const bytes = busy ?? head.bytes
     const at = busy === undefined ? head.at : 0
-    const size = this.#volume.blocksInGroup(group)
+    const size = this.#volume.clustersInGroup(group)
     const first = findClear(bytes, at, firstFree[group]!, size)
     firstFree[group] = first
     let start = -1
@@ -247,34 +280,36 @@ export class BlockAllocator {
     return undefined
   }
 
-  #take(handle: Handle, group: number, offset: number, count: number): BlockRun {
+  #take(handle: Handle, group: number, start: number, count: number): ClusterRun {
     const { groups, checksums } = this.#volume
     const known = this.#known
     const head = this.#bitmap(handle, group)
     handle.getWriteAccess(head)
-    setBits(head.bytes, head.at, offset, offset + count)
+    setBits(head.bytes, head.at, start, start + count)
     checksums.blockBitmap(group)
     groups.setFreeBlocks(handle, group, groups.freeBlocks(group) - count)
-    this.#pending.taken(group, offset, offset + count)
+    this.#pending.taken(group, start, start + count)
     known.free -= count
-    if (known.firstFree[group] === offset) known.firstFree[group] = offset + count
+    if (known.firstFree[group] === start) known.firstFree[group] = start + count
     this.#unsettled = true
     handle.onRevert(() => {
-      this.#pending.restored(group, offset, offset + count)
+      this.#pending.restored(group, start, start + count)
       known.free += count
-      this.#widen(group, offset)
+      this.#widen(group, start)
     })
-    return { start: this.#volume.firstBlockOfGroup(group) + offset, count }
+    return { group, start, count }
   }
 
   #freeInGroup(handle: Handle, group: number, from: number, to: number): void {
     const { groups, checksums } = this.#volume
     const known = this.#known
     const first = this.#volume.firstBlockOfGroup(group)
-    if (isBlockUninit(this.#volume, group)) throw freed(first + from, to - from, 'in use')
+    const { clusterRatio } = this.#volume
+    if (isBlockUninit(this.#volume, group))
+      throw freed(first + from * clusterRatio, (to - from) * clusterRatio, 'in use')
     const head = blockBitmap(this.#volume, known.zone, group)
     const clear = findClear(head.bytes, head.at, from, to)
-    if (clear !== to) throw freed(first + clear, 1, 'in use')
+    if (clear !== to) throw freed(first + clear * clusterRatio, clusterRatio, 'in use')
     const { tid } = handle
     if (this.#pending.add(tid, { group, from, to }, head)) handle.onCommit(() => this.committed(tid))
     handle.onRevert(() => {

@@ -27,17 +27,18 @@ export function blockBitmap(volume: Volume, zone: SystemZone, group: number): Bu
   if (head.verified) return head
   const place = { structure: `block bitmap of group ${group}`, block: head.block }
   if (volume.hasMetadataCsum) {
-    const sum = bitmapChecksum(volume.checksumSeed, head.bytes, head.at, volume.blocksPerGroup)
+    const sum = bitmapChecksum(volume.checksumSeed, head.bytes, head.at, volume.clustersPerGroup)
     const expected = (sum & volume.groups.bitmapChecksumMask) >>> 0
     const found = volume.groups.blockBitmapChecksum(group)
     if (found !== expected)
       throw new CorruptError({ ...place, field: 'bg_block_bitmap_csum', found, expected }, 'EBADMSG')
   }
   const first = volume.firstBlockOfGroup(group)
-  const size = volume.blocksInGroup(group)
-  zone.forEach(first, first + size, (start, end) => {
-    const clear = findClear(head.bytes, head.at, start - first, end - first)
-    if (clear !== end - first) {
+  const size = volume.clustersInGroup(group)
+  zone.forEach(first, first + volume.blocksInGroup(group), (start, end) => {
+    const to = Math.ceil((end - first) / volume.clusterRatio)
+    const clear = findClear(head.bytes, head.at, Math.floor((start - first) / volume.clusterRatio), to)
+    if (clear !== to) {
       throw new CorruptError({ ...place, field: `bit ${clear}`, found: 0, expected: '1, for metadata' })
     }
   })
@@ -59,9 +60,13 @@ export function initialiseBlockBitmap(
   const { groups } = volume
   const head = volume.cache.get(groups.blockBitmap(group))
   const first = volume.firstBlockOfGroup(group)
-  const size = volume.blocksInGroup(group)
+  const size = volume.clustersInGroup(group)
+  const { clusterRatio } = volume
   handle.getCreateAccess(head)
-  zone.forEach(first, first + size, (start, end) => setBits(head.bytes, head.at, start - first, end - first))
+  zone.forEach(first, first + volume.blocksInGroup(group), (start, end) => {
+    const to = Math.ceil((end - first) / clusterRatio)
+    setBits(head.bytes, head.at, Math.floor((start - first) / clusterRatio), to)
+  })
   setBits(head.bytes, head.at, size, volume.blockSize * 8)
   const free = countClear(head.bytes, head.at, 0, size)
   const stated = groups.freeBlocks(group)

@@ -200,7 +200,7 @@ export class ChecksumQueue {
     for (const group of this.#blockBitmaps) {
       const head = volume.cache.get(volume.groups.blockBitmap(group))
       if (!handle.has(head)) continue
-      const sum = bitmapChecksum(volume.checksumSeed, head.bytes, head.at, volume.blocksPerGroup)
+      const sum = bitmapChecksum(volume.checksumSeed, head.bytes, head.at, volume.clustersPerGroup)
       volume.groups.setBlockBitmapChecksum(handle, group, sum)
     }
     for (const group of this.#inodeBitmaps) {

@@ -45,7 +45,7 @@ export function readLeaf(dir: Inode, logical: number): BufferHead {
   const head = dirBlock(dir, logical)
   if (!head.verified) {
     checkTail(dir, head)
-    checkEntries(dir, head, leafEnd(dir.volume))
+    checkEntries(dir, head, 0, leafEnd(dir.volume))
     head.verified = true
   }
   return head
@@ -98,10 +98,10 @@ function checkTail(dir: Inode, head: BufferHead): void {
   }
 }
 
-/** All entries of [0, end), their inode numbers too. */
-function checkEntries(dir: Inode, head: BufferHead, end: number): void {
+/** All entries of [from, end), their inode numbers too. Throws CorruptError. */
+export function checkEntries(dir: Inode, head: BufferHead, from: number, end: number): void {
   const { view, at } = head
-  for (let offset = 0; offset < end; ) {
+  for (let offset = from; offset < end; ) {
     const next = nextEntry(dir, head, offset, end)
     const ino = DirEntry.inode.get(view, at + offset)
     const nameLength = DirEntry.name_len.get(view, at + offset)
@@ -141,9 +141,19 @@ export function nextEntry(dir: Inode, head: BufferHead, offset: number, end: num
 
 /** Offset of the entry called `name`, -1 when there is none. */
 export function searchLeaf(dir: Inode, head: BufferHead, name: Uint8Array): number {
-  const end = leafEnd(dir.volume)
+  return searchRange(dir, head, name, 0, leafEnd(dir.volume))
+}
+
+/** As {@link searchLeaf}, among the entries of [from, end). */
+export function searchRange(
+  dir: Inode,
+  head: BufferHead,
+  name: Uint8Array,
+  from: number,
+  end: number,
+): number {
   const { view, bytes, at } = head
-  for (let offset = 0; offset < end; ) {
+  for (let offset = from; offset < end; ) {
     const next = nextEntry(dir, head, offset, end)
     const found =
       bytes[at + offset + DirEntry.name_len.offset] === name.length &&
@@ -183,38 +193,79 @@ export function insertIntoLeaf(
   entry: { ino: number; name: Uint8Array; type: number },
 ): boolean {
   const end = leafEnd(dir.volume)
-  const needed = entrySize(entry.name.length)
-  for (let offset = 0; offset < end; ) {
+  const offset = findRoom(dir, head, 0, end, entrySize(entry.name.length))
+  if (offset < 0) return false
+  modifyLeaf(handle, dir, head)
+  storeInRoom(head, offset, entry)
+  return true
+}
+
+/** As {@link insertIntoLeaf}, among the entries of [from, end), to which the caller has write access. */
+export function insertIntoRange(
+  dir: Inode,
+  head: BufferHead,
+  from: number,
+  end: number,
+  entry: { ino: number; name: Uint8Array; type: number },
+): boolean {
+  const offset = findRoom(dir, head, from, end, entrySize(entry.name.length))
+  if (offset >= 0) storeInRoom(head, offset, entry)
+  return offset >= 0
+}
+
+/** Offset of the first entry of [from, end) that can give `needed` bytes away; -1 when none can. */
+function findRoom(dir: Inode, head: BufferHead, from: number, end: number, needed: number): number {
+  for (let offset = from; offset < end; ) {
     const next = nextEntry(dir, head, offset, end)
-    const at = head.at + offset
-    const used = DirEntry.inode.get(head.view, at) === 0 ? 0 : entrySize(DirEntry.name_len.get(head.view, at))
-    if (next - offset - used >= needed) {
-      modifyLeaf(handle, dir, head)
-      if (used > 0) DirEntry.rec_len.set(head.view, head.at + offset, used)
-      storeEntry(head, offset + used, entry, next - offset - used)
-      return true
-    }
+    if (next - offset - usedBy(head, offset) >= needed) return offset
     offset = next
   }
-  return false
+  return -1
+}
+
+/** Bytes that the entry at `offset` needs itself. */
+function usedBy({ view, at }: BufferHead, offset: number): number {
+  const entry = at + offset
+  return DirEntry.inode.get(view, entry) === 0 ? 0 : entrySize(DirEntry.name_len.get(view, entry))
+}
+
+/** Puts an entry into what the one at `offset` does not need. */
+function storeInRoom(
+  head: BufferHead,
+  offset: number,
+  entry: { ino: number; name: Uint8Array; type: number },
+): void {
+  const used = usedBy(head, offset)
+  const length = DirEntry.rec_len.get(head.view, head.at + offset)
+  if (used > 0) DirEntry.rec_len.set(head.view, head.at + offset, used)
+  storeEntry(head, offset + used, entry, length - used)
 }
 
 /** Takes out the entry at `victim`: the one before it grows over it; the first of a block becomes unused. */
 export function removeFromLeaf(handle: Handle, dir: Inode, head: BufferHead, victim: number): void {
-  const end = leafEnd(dir.volume)
+  modifyLeaf(handle, dir, head)
+  removeFromRange(dir, head, 0, leafEnd(dir.volume), victim)
+}
+
+/** As {@link removeFromLeaf}, among the entries of [from, end), to which the caller has write access. */
+export function removeFromRange(
+  dir: Inode,
+  head: BufferHead,
+  from: number,
+  end: number,
+  victim: number,
+): void {
   let before = -1
-  for (let offset = 0; offset < victim; ) {
+  for (let offset = from; offset < victim; ) {
     before = offset
     offset = nextEntry(dir, head, offset, end)
   }
   const length = nextEntry(dir, head, victim, end) - victim
-  modifyLeaf(handle, dir, head)
   const at = head.at + victim
   if (before < 0) DirEntry.inode.set(head.view, at, 0)
   else DirEntry.rec_len.set(head.view, head.at + before, victim - before + length)
   // As ext4 does: a removed name does not stay readable.
-  const from = at + (before < 0 ? DirEntry.rec_len.offset + 2 : 0)
-  head.bytes.fill(0, from, at + length)
+  head.bytes.fill(0, at + (before < 0 ? DirEntry.rec_len.offset + 2 : 0), at + length)
 }
 
 /** Makes an all-zero block an empty leaf. The caller has write access. */

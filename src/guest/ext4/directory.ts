@@ -23,6 +23,16 @@ import { appendBlock } from './file-blocks.js'
 import { isIndexed, searchIndexed } from './htree.js'
 import { insertIndexed, makeIndexed } from './htree-insert.js'
 import { DxNode } from './htree-node.js'
+import { isInline } from './inline-data.js'
+import {
+  addInline,
+  convertInlineDirectory,
+  findInline,
+  initInlineDirectory,
+  inlineParent,
+  isEmptyInline,
+  removeInline,
+} from './inline-dir.js'
 import type { Inode } from './inode.js'
 import { INDEX_FL } from './raw-inode.js'
 
@@ -31,6 +41,8 @@ export interface EntryPlace {
   readonly head: BufferHead
   /** From the start of the block. */
   readonly offset: number
+  /** The inode that it names, where no entry stands: `.` of an inline directory. */
+  readonly ino?: number
 }
 
 const DOT = Uint8Array.of(0x2e)
@@ -40,8 +52,9 @@ const MAX_SIZE = 0x7fff_ffff
 
 /** The entry called `name`; `.` and `..` are entries too. */
 export function findEntry(dir: Inode, name: Uint8Array): EntryPlace | undefined {
-  if (isDot(name, 0, name.length)) return { head: firstBlock(dir), offset: 0 }
+  if (isDot(name, 0, name.length)) return findDot(dir)
   if (isDotDot(name, 0, name.length)) return findDotDot(dir)
+  if (isInline(dir)) return findInline(dir, name)
   if (isIndexed(dir)) return searchIndexed(dir, name)
   const blocks = dirBlocks(dir)
   for (let logical = 0; logical < blocks; logical++) {
@@ -55,7 +68,7 @@ export function findEntry(dir: Inode, name: Uint8Array): EntryPlace | undefined 
 /** The inode number in an entry. Throws CorruptError when no inode has it. */
 export function entryInode(dir: Inode, place: EntryPlace): number {
   const { head, offset } = place
-  const ino = DirEntry.inode.get(head.view, head.at + offset)
+  const ino = place.ino ?? DirEntry.inode.get(head.view, head.at + offset)
   if (ino < 1 || ino > dir.volume.inodesCount) {
     corruptEntry(dir, head, { field: 'inode', offset }, ino, `1 to ${dir.volume.inodesCount}`)
   }
@@ -76,6 +89,10 @@ export function addEntry(
   if (isIndexed(dir)) {
     insertIndexed(handle, dir, entry)
     return
+  }
+  if (isInline(dir)) {
+    if (addInline(handle, dir, entry)) return
+    convertInlineDirectory(handle, dir)
   }
   if ((dir.flags & INDEX_FL) !== 0) dropIndex(handle, dir)
   const blocks = dirBlocks(dir)
@@ -99,13 +116,15 @@ export function addEntry(
 }
 
 export function removeEntry(handle: Handle, dir: Inode, place: EntryPlace): void {
-  removeFromLeaf(handle, dir, place.head, place.offset)
+  if (isInline(dir)) removeInline(handle, dir, place.offset)
+  else removeFromLeaf(handle, dir, place.head, place.offset)
 }
 
 /** Lets an entry, not `.` or `..`, name another inode. */
 export function replaceEntry(handle: Handle, dir: Inode, place: EntryPlace, ino: number, type: number): void {
   const { head, offset } = place
-  modifyLeaf(handle, dir, head)
+  if (isInline(dir)) dir.modifyData(handle)
+  else modifyLeaf(handle, dir, head)
   DirEntry.inode.set(head.view, head.at + offset, ino)
   DirEntry.file_type.set(head.view, head.at + offset, type)
 }
@@ -114,12 +133,14 @@ export function replaceEntry(handle: Handle, dir: Inode, place: EntryPlace, ino:
 export function setParent(handle: Handle, dir: Inode, parent: number): void {
   const { head, offset } = findDotDot(dir)
   if (isIndexed(dir)) DxNode.root(dir).modify(handle)
+  else if (isInline(dir)) dir.modifyData(handle)
   else modifyLeaf(handle, dir, head)
   DirEntry.inode.set(head.view, head.at + offset, parent)
 }
 
-/** Gives a new directory its first block with `.` and `..`. */
+/** Gives a new directory its first block with `.` and `..`, or its place in the inode. */
 export function initDirectory(handle: Handle, dir: Inode, parent: number): void {
+  if (initInlineDirectory(handle, dir, parent)) return
   const { head } = appendBlock(handle, dir)
   modifyLeaf(handle, dir, head)
   const first = entrySize(DOT.length)
@@ -131,6 +152,7 @@ export function initDirectory(handle: Handle, dir: Inode, parent: number): void 
 
 /** Whether it holds `.` and `..` only. Throws CorruptError when it has not even these. */
 export function isEmptyDirectory(dir: Inode): boolean {
+  if (isInline(dir)) return isEmptyInline(dir)
   const { head, offset } = findDotDot(dir)
   const { blockSize } = dir.volume
   const indexed = isIndexed(dir)
@@ -157,8 +179,13 @@ function firstBlock(dir: Inode): BufferHead {
   return isIndexed(dir) ? DxNode.root(dir).head : readLeaf(dir, 0)
 }
 
+function findDot(dir: Inode): EntryPlace {
+  return isInline(dir) ? { ...inlineParent(dir), ino: dir.ino } : { head: firstBlock(dir), offset: 0 }
+}
+
 /** Throws CorruptError unless the first two entries are `.` and `..`. */
 function findDotDot(dir: Inode): EntryPlace {
+  if (isInline(dir)) return inlineParent(dir)
   const head = firstBlock(dir)
   const { bytes, view } = head
   const end = isIndexed(dir) ? dir.volume.blockSize : leafEnd(dir.volume)

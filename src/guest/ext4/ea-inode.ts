@@ -4,8 +4,7 @@ import type { Handle } from '../jbd2/handle.js'
 import { S_IFREG } from '../vfs/attributes.js'
 import { blankInode, initialiseExtents } from './blank-inode.js'
 import { INCOMPAT } from './features.js'
-import { readFile } from './file.js'
-import { appendDataBlock } from './file-blocks.js'
+import { appendDataBlock, readBlocks } from './file-blocks.js'
 import type { Inode } from './inode.js'
 import { EA_INODE_FL, RawInode } from './raw-inode.js'
 import type { Volume } from './volume.js'
@@ -63,12 +62,7 @@ export function readEaInode(volume: Volume, { ino, size }: LargeValue): Uint8Arr
   const inode = eaInode(volume, ino)
   if (inode.size !== size) inode.corrupt('i_size', inode.size, size)
   if (size > SIZE_MAX) inode.corrupt('i_size', size, `at most ${SIZE_MAX}`)
-  const value = new Uint8Array(size)
-  let at = 0
-  for (const run of readFile(inode, 0, size)) {
-    if (run.bytes !== undefined) value.set(run.bytes.subarray(run.at, run.at + run.length), at)
-    at += run.length
-  }
+  const value = readBlocks(inode, size)
   const hash = eaInodeHash(volume, ino)
   const found = hashOf(volume, value)
   if (found !== hash) inode.corrupt('i_atime', hash, found)

@@ -14,6 +14,7 @@ import { FALLOC_FL_KEEP_SIZE } from './fallocate.js'
 import { maxFileSize, readFile, seekFile, writeFile } from './file.js'
 import { getFileAttr, setFileAttr } from './file-attr.js'
 import { type Durability, fsync, syncfs } from './fsync.js'
+import { hasInlineData, isInline } from './inline-data.js'
 import type { Inode } from './inode.js'
 import { type Mounted, type MountReport, markUnmounted, mountVolume } from './mount.js'
 import type { ErrorsBehaviour, MountOptions } from './mount-options.js'
@@ -66,7 +67,8 @@ export class Ext4 implements FileSystem {
     this.#overhead = volume.behaviour.minixdf ? 0 : overheadBlocks(volume)
     this.report = report
     this.blockSize = volume.blockSize
-    this.canDax = volume.blockSize === 4096
+    // As Linux, which refuses the mount option dax for a file system that may have data in inodes.
+    this.canDax = volume.blockSize === 4096 && !hasInlineData(volume)
     if (journal === undefined) return
     journal.onAbort = (error) => log('journal aborted, the file system is read-only now: %s', error.message)
   }
@@ -276,7 +278,8 @@ export class Ext4 implements FileSystem {
 
   /** Whether the inode asks for DAX under `dax=inode`: EXT4_DAX_FL. */
   isDax(ino: number): boolean {
-    return (this.#inode(ino).flags & DAX_FL) !== 0
+    const inode = this.#inode(ino)
+    return (inode.flags & DAX_FL) !== 0 && !isInline(inode)
   }
 
   retain(ino: number): void {

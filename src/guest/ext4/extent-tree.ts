@@ -181,7 +181,7 @@ function allocateNode(handle: Handle, inode: Inode): number {
   const goal = inode.goal || volume.firstBlockOfGroup(volume.groupOfInode(inode.ino))
   const { start } = volume.blockAllocator.allocate(handle, goal, 1)
   inode.modifyData(handle)
-  inode.addBlocks(handle, volume.blockSize / 512)
+  inode.addBlocks(handle, volume.clusterSectors)
   return start
 }
 
@@ -190,7 +190,7 @@ function freeNode(handle: Handle, inode: Inode, block: number): void {
   volume.checksums.forget(handle, block)
   volume.blockAllocator.free(handle, block, 1, { metadata: true })
   inode.modifyData(handle)
-  inode.addBlocks(handle, -(volume.blockSize / 512))
+  inode.addBlocks(handle, -volume.clusterSectors)
 }
 
 /**

@@ -5,6 +5,8 @@ import { MAX_LOGICAL_BLOCK } from './extent.js'
 import { joinAt, requireRoomBehind, shiftLeft, shiftRight, splitAt } from './extent-shift.js'
 import { maxFileSize, preallocate, zeroBehindEnd, zeroRange } from './file.js'
 import { freeRange } from './file-blocks.js'
+import { isInline } from './inline-data.js'
+import { convertInlineFile } from './inline-file.js'
 import type { Inode } from './inode.js'
 import { touchModified } from './timestamps.js'
 import { STEP_CREDITS } from './truncate.js'
@@ -43,6 +45,13 @@ export function fallocate(
   if (offset + length > maxFileSize(inode.volume.blockSize))
     throw new FsError('EFBIG', `range ${offset}+${length}`)
   const keepSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0
+  // All modes are about blocks.
+  if (isInline(inode)) {
+    runOnce(journal, (handle) => {
+      convertInlineFile(handle, inode)
+      return true
+    })
+  }
   switch (mode & ~FALLOC_FL_KEEP_SIZE) {
     case 0:
       return run(journal, allocateStep(journal, inode, offset, length, keepSize))
@@ -72,22 +81,23 @@ function touchFirst(journal: Journal, inode: Inode): void {
   })
 }
 
-/** Shifts go by themselves, and by whole blocks. */
-function requireWholeBlocks(inode: Inode, keepSize: boolean, offset: number, length: number): void {
-  const { blockSize } = inode.volume
-  if (keepSize || offset % blockSize !== 0 || length % blockSize !== 0)
-    throw new FsError('EINVAL', `range ${offset}+${length} is not of whole blocks of ${blockSize}`)
+/** Shifts go by themselves, and by whole clusters: blocks without bigalloc. */
+function requireWholeClusters(inode: Inode, keepSize: boolean, offset: number, length: number): void {
+  const { blockSize, clusterRatio } = inode.volume
+  const unit = blockSize * clusterRatio
+  if (keepSize || offset % unit !== 0 || length % unit !== 0)
+    throw new FsError('EINVAL', `range ${offset}+${length} is not of whole blocks of ${unit}`)
 }
 
 function requireCollapsible(inode: Inode, keepSize: boolean, offset: number, length: number): void {
-  requireWholeBlocks(inode, keepSize, offset, length)
+  requireWholeClusters(inode, keepSize, offset, length)
   if (offset + length >= inode.size)
     throw new FsError('EINVAL', `range ${offset}+${length} reaches the end at ${inode.size}`)
 }
 
 function requireInsertable(inode: Inode, keepSize: boolean, offset: number, length: number): void {
   const { blockSize } = inode.volume
-  requireWholeBlocks(inode, keepSize, offset, length)
+  requireWholeClusters(inode, keepSize, offset, length)
   if (inode.size + length > maxFileSize(blockSize))
     throw new FsError('EFBIG', `size ${inode.size} and ${length} more`)
   if (offset >= inode.size)

@@ -67,7 +67,8 @@ const SUPPORTED_INCOMPAT =
   INCOMPAT.flex_bg |
   INCOMPAT.ea_inode |
   INCOMPAT.metadata_csum_seed |
-  INCOMPAT.large_dir
+  INCOMPAT.large_dir |
+  INCOMPAT.inline_data
 
 const SUPPORTED_RO_COMPAT =
   RO_COMPAT.sparse_super |
@@ -76,6 +77,7 @@ const SUPPORTED_RO_COMPAT =
   RO_COMPAT.uninit_bg |
   RO_COMPAT.dir_nlink |
   RO_COMPAT.extra_isize |
+  RO_COMPAT.bigalloc |
   RO_COMPAT.metadata_csum |
   RO_COMPAT.orphan_present
 

@@ -1,12 +1,26 @@
 import type { BufferHead } from '../block/buffer-head.js'
 import type { Handle } from '../jbd2/handle.js'
 import { findMapping, insertMapping, removeLastMapping } from './extent-tree.js'
+import { returnBlocks, takeBlocks } from './file-space.js'
 import type { Inode } from './inode.js'
 
 /** The physical block of `logical`, 0 for a hole. For directories and other files of metadata. */
 export function mapBlock(inode: Inode, logical: number): number {
   const mapping = findMapping(inode, logical)
   return mapping.unwritten ? 0 : mapping.physical
+}
+
+/** A copy of the first `size` bytes. For small files, which are read whole. */
+export function readBlocks(inode: Inode, size: number): Uint8Array {
+  const { blockSize, device } = inode.volume
+  const content = new Uint8Array(size)
+  for (let at = 0; at < size; at += blockSize) {
+    const block = mapBlock(inode, at / blockSize)
+    if (block === 0) continue
+    const { bytes, at: from } = device.directAccess(block * blockSize)
+    content.set(bytes.subarray(from, from + Math.min(blockSize, size - at)), at)
+  }
+  return content
 }
 
 /** A new metadata block at the end of the file, all zero; size and i_blocks grow by it. */
@@ -30,24 +44,11 @@ export function appendDataBlock(handle: Handle, inode: Inode): number {
 function append(handle: Handle, inode: Inode): { logical: number; physical: number } {
   const { volume } = inode
   const logical = Math.ceil(inode.size / volume.blockSize)
-  const { start } = volume.blockAllocator.allocate(handle, goalFor(inode), 1)
-  insertMapping(handle, inode, { logical, physical: start, length: 1, unwritten: false })
+  const mapping = takeBlocks(handle, inode, { logical, physical: 0, length: 1, unwritten: false }, 1)
+  insertMapping(handle, inode, mapping)
   inode.modifyData(handle)
-  inode.addBlocks(handle, volume.blockSize / 512)
   inode.size = (logical + 1) * volume.blockSize
-  inode.goal = start + 1
-  return { logical, physical: start }
-}
-
-/** Where the next block of the file is wanted: behind its last one, or at the start of its inode's group. */
-export function goalFor(inode: Inode, logical = 0): number {
-  if (inode.goal !== 0) return inode.goal
-  const { volume } = inode
-  if (logical > 0) {
-    const before = findMapping(inode, logical - 1)
-    if (before.physical !== 0) return before.physical + 1
-  }
-  return volume.firstBlockOfGroup(volume.groupOfInode(inode.ino))
+  return mapping
 }
 
 /** Metadata blocks that freeing one extent may touch: bitmaps and descriptors of its groups, the tree, the inode. */
@@ -70,13 +71,7 @@ export function freeRange(
     if (journal !== undefined && journal.room < FREE_CREDITS) return false
     const removed = removeLastMapping(handle, inode, from, to)
     if (removed === undefined) break
-    if (metadata) {
-      for (let block = 0; block < removed.length; block++)
-        volume.checksums.forget(handle, removed.physical + block)
-    }
-    volume.blockAllocator.free(handle, removed.physical, removed.length, { metadata })
-    inode.modifyData(handle)
-    inode.addBlocks(handle, -(removed.length * (volume.blockSize / 512)))
+    returnBlocks(handle, inode, removed, metadata)
     to = removed.logical
   }
   inode.goal = 0

@@ -3,8 +3,10 @@ import type { Handle } from '../jbd2/handle.js'
 import type { Journal } from '../jbd2/journal.js'
 import type { DataRun } from '../vfs/file-system.js'
 import { MAX_LOGICAL_BLOCK, MAX_UNWRITTEN_LENGTH, MAX_WRITTEN_LENGTH } from './extent.js'
-import { findMapping, insertMapping, type Mapping, markWritten } from './extent-tree.js'
-import { goalFor } from './file-blocks.js'
+import { findMapping, insertMapping, markWritten } from './extent-tree.js'
+import { takeBlocks } from './file-space.js'
+import { hasInlineData, isInline } from './inline-data.js'
+import { convertInlineFile, fitsInline, readInlineFile, writeInlineFile } from './inline-file.js'
 import type { Inode } from './inode.js'
 import { touchModified } from './timestamps.js'
 
@@ -16,8 +18,9 @@ export function maxFileSize(blockSize: number): number {
   return (MAX_LOGICAL_BLOCK + 1) * blockSize
 }
 
-/** The memory of [offset, offset + length), cut at the end of the file. Nothing is copied. */
+/** The memory of [offset, offset + length), cut at the end of the file. Nothing is copied but what is inline. */
 export function readFile(inode: Inode, offset: number, length: number): DataRun[] {
+  if (isInline(inode)) return readInlineFile(inode, offset, length)
   const { blockSize, device } = inode.volume
   const end = Math.min(offset + length, inode.size)
   const runs: DataRun[] = []
@@ -57,6 +60,7 @@ export function writeFile(journal: Journal, inode: Inode, request: WriteRequest)
   const limit = maxFileSize(blockSize)
   if (request.offset >= limit) throw new FsError('EFBIG', `offset ${request.offset}, limit ${limit}`)
   const length = Math.min(request.to - request.from, limit - request.offset)
+  if (hasInlineData(inode.volume) && writeInline(journal, inode, request, length)) return length
   zeroBehindEnd(inode, request.offset)
   let done = 0
   while (done < length) {
@@ -74,6 +78,27 @@ export function writeFile(journal: Journal, inode: Inode, request: WriteRequest)
   return done
 }
 
+/** A write to a file whose content stands, or is to stand, in the inode. Returns false when it belongs to blocks now. */
+function writeInline(journal: Journal, inode: Inode, request: WriteRequest, length: number): boolean {
+  const { offset, source, from, keepTimes } = request
+  const fits = fitsInline(inode, offset + length)
+  if (!fits && !isInline(inode)) return false
+  const handle = journal.start()
+  try {
+    if (fits) {
+      writeInlineFile(handle, inode, offset, source, from, from + length)
+      if (!keepTimes) touchModified(handle, inode)
+    } else {
+      convertInlineFile(handle, inode)
+    }
+    handle.stop()
+    return fits
+  } catch (error) {
+    handle.revert()
+    throw error
+  }
+}
+
 /** Stores into the run of blocks at `request.offset + done` that are mapped alike. Returns how many bytes. */
 function writeRun(handle: Handle, inode: Inode, request: WriteRequest, done: number, left: number): number {
   const { volume } = inode
@@ -83,7 +108,8 @@ function writeRun(handle: Handle, inode: Inode, request: WriteRequest, done: num
   const skip = offset - logical * blockSize
   const wanted = Math.ceil((skip + left) / blockSize)
   const found = findMapping(inode, logical)
-  const mapping = found.physical === 0 ? allocateRun(handle, inode, found, wanted) : found
+  const mapping =
+    found.physical === 0 ? takeBlocks(handle, inode, found, Math.min(wanted, MAX_WRITTEN_LENGTH)) : found
   const blocks = Math.min(mapping.length, wanted)
   const part = Math.min(blocks * blockSize - skip, left)
   const target = mapping.physical * blockSize
@@ -100,8 +126,6 @@ function writeRun(handle: Handle, inode: Inode, request: WriteRequest, done: num
   inode.dataSequence = device.storeSequence
   if (found.physical === 0) {
     insertMapping(handle, inode, { ...mapping, length: blocks })
-    inode.modifyData(handle)
-    inode.addBlocks(handle, blocks * (blockSize / 512))
   } else if (mapping.unwritten) {
     markWritten(handle, inode, logical, blocks)
     inode.modifyData(handle)
@@ -112,14 +136,6 @@ function writeRun(handle: Handle, inode: Inode, request: WriteRequest, done: num
   }
   if (!request.keepTimes) touchModified(handle, inode)
   return part
-}
-
-/** Allocates blocks for the hole `hole`, at most `wanted`. They are not yet in the tree. */
-function allocateRun(handle: Handle, inode: Inode, hole: Mapping, wanted: number): Mapping {
-  const count = Math.min(hole.length, wanted, MAX_WRITTEN_LENGTH)
-  const run = inode.volume.blockAllocator.allocate(handle, goalFor(inode, hole.logical), count)
-  inode.goal = run.start + run.count
-  return { logical: hole.logical, physical: run.start, length: run.count, unwritten: false }
 }
 
 /**
@@ -137,13 +153,9 @@ export function preallocate(
   while (logical < to && journal.room >= RUN_CREDITS) {
     const found = findMapping(inode, logical)
     if (found.physical === 0) {
-      const count = Math.min(found.length, to - logical, MAX_UNWRITTEN_LENGTH)
-      const run = inode.volume.blockAllocator.allocate(handle, goalFor(inode, logical), count)
-      inode.goal = run.start + run.count
-      insertMapping(handle, inode, { logical, physical: run.start, length: run.count, unwritten: true })
-      inode.modifyData(handle)
-      inode.addBlocks(handle, run.count * (inode.volume.blockSize / 512))
-      logical += run.count
+      const run = takeBlocks(handle, inode, found, Math.min(to - logical, MAX_UNWRITTEN_LENGTH))
+      insertMapping(handle, inode, { ...run, unwritten: true })
+      logical += run.length
     } else {
       logical += found.length
     }
@@ -183,6 +195,7 @@ export function seekFile(inode: Inode, offset: number, what: 'data' | 'hole'): n
   const { blockSize } = inode.volume
   const size = inode.size
   if (offset < 0 || offset >= size) throw new FsError('ENXIO', `offset ${offset} of ${size}`)
+  if (isInline(inode)) return what === 'data' ? offset : size
   for (let at = offset; at < size; ) {
     const logical = Math.floor(at / blockSize)
     const mapping = findMapping(inode, logical)

@@ -40,7 +40,7 @@ function isPower(value: number, base: number): boolean {
 }
 
 /** The block of the superblock. With bigalloc and blocks of 1 KiB group 0 begins with a block before it. */
-function superblockBlock({ blockSize }: GroupLayout): number {
+export function superblockBlock({ blockSize }: GroupLayout): number {
   return blockSize === 1024 ? 1 : 0
 }
 

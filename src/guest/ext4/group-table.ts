@@ -59,6 +59,7 @@ export class GroupTable {
     return this.#join32(group, GroupDesc.bg_inode_table_lo, GroupDesc.bg_inode_table_hi)
   }
 
+  /** Free clusters, which are blocks without bigalloc. */
   freeBlocks(group: number): number {
     return this.#join16(group, GroupDesc.bg_free_blocks_count_lo, GroupDesc.bg_free_blocks_count_hi)
   }

@@ -36,10 +36,20 @@ export class HashOrder {
 
   /** Adds the entries of a leaf at or behind the position (`major`, `minor`), without `.` and `..`. */
   add(dir: Inode, leaf: BufferHead, major: number, minor: number): void {
-    const end = leafEnd(dir.volume)
+    this.addRange(dir, leaf, { from: 0, end: leafEnd(dir.volume) }, major, minor)
+  }
+
+  /** As {@link add}, for the entries that stand in a range of a block. */
+  addRange(
+    dir: Inode,
+    leaf: BufferHead,
+    { from, end }: { readonly from: number; readonly end: number },
+    major: number,
+    minor: number,
+  ): void {
     const { bytes, view, at } = leaf
     this.#leaves.push(leaf)
-    for (let offset = 0; offset < end; ) {
+    for (let offset = from; offset < end; ) {
       const next = nextEntry(dir, leaf, offset, end)
       const length = DirEntry.name_len.get(view, at + offset)
       const name = at + offset + DirEntry.SIZE

@@ -54,7 +54,7 @@ export class InodeAllocator {
     const flexCount = volume.groupCount / volume.groupsPerFlex
     const averages = {
       freeInodes: Math.floor(free / flexCount),
-      freeBlocks: Math.floor(volume.blockAllocator.freeCount / flexCount),
+      freeBlocks: Math.floor(volume.blockAllocator.freeCount / volume.clusterRatio / flexCount),
     }
     const group = free === 0 ? -1 : chooseGroup(volume, parent, mode, averages, this.#spread)
     if (group < 0) throw new FsError('ENOSPC', 'no free inode')

@@ -1,6 +1,7 @@
 import { FsError } from '../../../lib/errno.js'
 import { tidGeq } from '../jbd2/tid.js'
 import { S_IFMT } from '../vfs/attributes.js'
+import { INCOMPAT } from './features.js'
 import { Inode } from './inode.js'
 import { INLINE_DATA_FL } from './raw-inode.js'
 import { ROOT_INO } from './superblock.js'
@@ -85,6 +86,6 @@ function check(inode: Inode): void {
     if (extra > inode.volume.inodeSize - 128 || extra % 4 !== 0)
       inode.corrupt('i_extra_isize', extra, `0 to ${inode.volume.inodeSize - 128}`)
   }
-  if ((inode.flags & INLINE_DATA_FL) !== 0)
+  if ((inode.flags & INLINE_DATA_FL) !== 0 && (inode.volume.incompat & INCOMPAT.inline_data) === 0)
     inode.corrupt('i_flags', 'EXT4_INLINE_DATA_FL', 'no inline data without the feature')
 }

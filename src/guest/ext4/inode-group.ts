@@ -7,7 +7,7 @@ import type { Volume } from './volume.js'
 /** Flex groups that are compared for a top-level directory. */
 const SPREAD = 16
 
-/** What a directory's group is chosen by: averages over the file system. */
+/** What a directory's group is chosen by: averages over the file system. `freeBlocks` counts clusters. */
 interface Averages {
   freeInodes: number
   freeBlocks: number
@@ -67,7 +67,7 @@ function flexForDirectory(volume: Volume, parent: Inode, averages: Averages): nu
   const home = Math.floor(volume.groupOfInode(parent.ino) / volume.groupsPerFlex)
   const inodesPerFlex = volume.inodesPerGroup * volume.groupsPerFlex
   const leastInodes = Math.max(1, averages.freeInodes - inodesPerFlex / 4)
-  const leastBlocks = averages.freeBlocks - (volume.blocksPerGroup * volume.groupsPerFlex) / 4
+  const leastBlocks = averages.freeBlocks - (volume.clustersPerGroup * volume.groupsPerFlex) / 4
   for (let step = 0; step < Math.min(count, SPREAD); step++) {
     const flex = (home + step) % count
     const found = flexStatistics(volume, flex)

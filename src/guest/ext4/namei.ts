@@ -19,6 +19,7 @@ import {
 } from './dir-change.js'
 import { isDot, NAME_MAX } from './dir-entry.js'
 import { addEntry, entryInode, findEntry, initDirectory, isEmptyDirectory, removeEntry } from './directory.js'
+import { isInline } from './inline-data.js'
 import type { Inode } from './inode.js'
 import { createInode } from './new-inode.js'
 import { APPEND_FL, IMMUTABLE_FL } from './raw-inode.js'
@@ -36,7 +37,7 @@ import type { Volume } from './volume.js'
 export function lookup(volume: Volume, dir: Inode, name: Uint8Array): number | undefined {
   requireDirectory(dir)
   if (name.length > NAME_MAX) throw new FsError('ENAMETOOLONG', `name of ${name.length} bytes`)
-  if (dir.linksCount === 0 || volume.blockSize > dir.size) return undefined
+  if (dir.linksCount === 0 || (volume.blockSize > dir.size && !isInline(dir))) return undefined
   const place = findEntry(dir, name)
   return place === undefined ? undefined : entryInode(dir, place)
 }

@@ -9,13 +9,13 @@ interface FreedRun {
 }
 
 interface BusyGroup {
-  /** The block bitmap with the pending blocks still set. */
+  /** The block bitmap with the pending clusters still set. */
   readonly bytes: Uint8Array
   runs: number
 }
 
 /**
- * Blocks that the bitmaps call free but whose freeing is not durable yet. Until it is, a crash brings their old
+ * Clusters that the bitmaps call free but whose freeing is not durable yet. Until it is, a crash brings their old
  * owner back, so nobody may store into them. A group that has any is searched in a copy of its bitmap.
  */
 export class PendingBlocks {
@@ -29,7 +29,7 @@ export class PendingBlocks {
     this.#blockSize = blockSize
   }
 
-  /** Blocks that wait. */
+  /** Clusters that wait. */
   get total(): number {
     return this.#total
   }

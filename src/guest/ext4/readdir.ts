@@ -8,6 +8,8 @@ import { defaultHashVersion, dxHash } from './dx-hash.js'
 import { HashOrder } from './hash-order.js'
 import { DxPath, hashOf, isIndexed } from './htree.js'
 import { DxNode } from './htree-node.js'
+import { isInline } from './inline-data.js'
+import { blockOffset, checkedRanges } from './inline-dir.js'
 import type { Inode } from './inode.js'
 import type { Volume } from './volume.js'
 
@@ -33,7 +35,27 @@ export function readdir(volume: Volume, dir: Inode, cookie: bigint, sink: EntryS
   const blocks = dirBlocks(dir)
   if (blocks === 0 || dir.linksCount === 0) return
   if (volume.hasDirIndex && (isIndexed(dir) || blocks === 1)) readByHash(dir, cookie, sink)
+  else if (isInline(dir)) readInline(dir, Number(cookie), sink)
   else readByOffset(dir, Number(cookie), sink)
+}
+
+/** By the offsets that the entries are to have in a block: cookies hold when the directory moves there. */
+function readInline(dir: Inode, start: number, sink: EntrySink): void {
+  const directory = direntType(FT_DIR)
+  const { head } = dir
+  const ranges = checkedRanges(dir)
+  if (start <= 0 && !sink(DOT, dir.ino, directory, 1n)) return
+  const names = blockOffset(ranges, ranges[0]!.from)
+  if (start < names && !sink(DOT_DOT, parentInode(dir), directory, BigInt(names))) return
+  for (const { from, end } of ranges) {
+    for (let offset = from; offset < end; ) {
+      const next = nextEntry(dir, head, offset, end)
+      if (blockOffset(ranges, offset) >= start && DirEntry.inode.get(head.view, head.at + offset) !== 0) {
+        if (!emit(dir, head, offset, sink, BigInt(blockOffset(ranges, next)))) return
+      }
+      offset = next
+    }
+  }
 }
 
 function readByOffset(dir: Inode, start: number, sink: EntrySink): void {
@@ -64,7 +86,9 @@ function readByHash(dir: Inode, cookie: bigint, sink: EntrySink): void {
   const walk = { major: Number(from >> 32n), minor: Number(from & 0xffff_ffffn) }
   const order = new HashOrder(dir, hash)
   if (root === undefined) {
-    order.add(dir, readLeaf(dir, 0), walk.major, walk.minor)
+    if (isInline(dir))
+      for (const range of checkedRanges(dir)) order.addRange(dir, dir.head, range, walk.major, walk.minor)
+    else order.add(dir, readLeaf(dir, 0), walk.major, walk.minor)
     emitSorted(dir, order, walk, sink)
     return
   }

@@ -5,12 +5,12 @@ import { Inode } from './inode.js'
 import { JOURNAL_INO, SuperBlock } from './superblock.js'
 import type { Volume } from './volume.js'
 
-/** Blocks that never hold files: superblocks, descriptors, bitmaps, inode tables, journal. */
+/** Blocks of the clusters that never hold files: superblocks, descriptors, bitmaps, inode tables, journal. */
 export function overheadBlocks(volume: Volume): number {
   const head = volume.superblock
   const at = head.at + volume.superblockOffset
   const stated = SuperBlock.s_overhead_clusters.get(head.view, at)
-  if (stated !== 0) return stated
+  if (stated !== 0) return stated * volume.clusterRatio
   const table = Math.ceil((volume.inodesPerGroup * volume.inodeSize) / volume.blockSize)
   let overhead = volume.firstDataBlock + volume.groupCount * (2 + table)
   for (let group = 0; group < volume.groupCount; group++) overhead += superAndDescriptorBlocks(volume, group)

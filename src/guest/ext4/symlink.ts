@@ -2,11 +2,15 @@ import { FsError } from '../../../lib/errno.js'
 import type { Handle } from '../jbd2/handle.js'
 import { S_IFLNK, S_IFMT } from '../vfs/attributes.js'
 import { ExtentNode } from './extent-node.js'
-import { appendDataBlock, mapBlock } from './file-blocks.js'
+import { appendDataBlock, mapBlock, readBlocks } from './file-blocks.js'
+import { hasInlineData, inlineRoom, isInline, readInline, storeInline } from './inline-data.js'
 import type { Inode } from './inode.js'
 import { EXTENTS_FL, RawInode } from './raw-inode.js'
 
-/** Targets shorter than i_block stand in it ("fast" symlinks), longer ones in a block. Kernel docs: ext4, "Symbolic Links". */
+/**
+ * Targets shorter than i_block stand in it ("fast" symlinks), longer ones in the inode where that can hold inline data,
+ * else in a block. Kernel docs: ext4, "Symbolic Links".
+ */
 const FAST_SIZE = RawInode.i_block.size
 
 /** Throws what symlink(2) does for a target that cannot be: ENOENT when empty, ENAMETOOLONG when it needs over a block with its NUL. */
@@ -24,6 +28,8 @@ export function storeTarget(handle: Handle, inode: Inode, target: Uint8Array): v
   if (target.length < FAST_SIZE) {
     inode.flags &= ~EXTENTS_FL
     RawInode.i_block.set(inode.head.view, inode.head.at + inode.offset, target)
+  } else if (hasInlineData(volume) && target.length <= inlineRoom(inode)) {
+    storeInline(handle, inode, target)
   } else {
     inode.flags |= EXTENTS_FL
     ExtentNode.formatRoot(inode)
@@ -41,20 +47,20 @@ export function readlink(inode: Inode): Uint8Array {
   const { volume, size } = inode
   if (size === 0 || size >= volume.blockSize)
     inode.corrupt('i_size', size, `1 to ${volume.blockSize - 1} for a symlink`)
-  const target = size < FAST_SIZE ? fastTarget(inode, size) : slowTarget(inode, size)
+  const target = targetOf(inode, size)
   if (target.includes(0)) inode.corrupt('symlink target', 'NUL inside', `${size} bytes without NUL`)
   return target
+}
+
+function targetOf(inode: Inode, size: number): Uint8Array {
+  if (isInline(inode)) return readInline(inode, size)
+  if (size < FAST_SIZE) return fastTarget(inode, size)
+  if (mapBlock(inode, 0) === 0) inode.corrupt('symlink target', 'a hole', 'a block')
+  return readBlocks(inode, size)
 }
 
 function fastTarget(inode: Inode, size: number): Uint8Array {
   const { head } = inode
   const at = head.at + inode.offset + RawInode.i_block.offset
   return head.bytes.slice(at, at + size)
-}
-
-function slowTarget(inode: Inode, size: number): Uint8Array {
-  const block = mapBlock(inode, 0)
-  if (block === 0) inode.corrupt('symlink target', 'a hole', 'a block')
-  const { bytes, at } = inode.volume.device.directAccess(block * inode.volume.blockSize)
-  return bytes.slice(at, at + size)
 }

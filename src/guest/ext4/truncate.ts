@@ -4,6 +4,8 @@ import type { Journal } from '../jbd2/journal.js'
 import { MAX_LOGICAL_BLOCK } from './extent.js'
 import { maxFileSize, zeroBehindEnd, zeroRange } from './file.js'
 import { freeRange } from './file-blocks.js'
+import { isInline } from './inline-data.js'
+import { truncateInlineFile } from './inline-file.js'
 import type { Inode } from './inode.js'
 import { touchModified } from './timestamps.js'
 
@@ -18,6 +20,10 @@ export function truncate(handle: Handle, inode: Inode, size: number): boolean {
   const { blockSize } = inode.volume
   if (size > maxFileSize(blockSize))
     throw new FsError('EFBIG', `size ${size}, limit ${maxFileSize(blockSize)}`)
+  if (isInline(inode) && truncateInlineFile(handle, inode, size)) {
+    touchModified(handle, inode)
+    return true
+  }
   const old = inode.size
   if (size < old && size % blockSize !== 0) {
     zeroRange(inode, size, Math.min(old, Math.ceil(size / blockSize) * blockSize))
@@ -51,7 +57,7 @@ export async function continueTruncate(journal: Journal, inode: Inode): Promise<
 /** One more step towards i_size. Returns whether all is done; the inode is then off the orphan list. */
 export function finishTruncate(handle: Handle, inode: Inode): boolean {
   const first = Math.ceil(inode.size / inode.volume.blockSize)
-  if (!freeRange(handle, inode, first, MAX_LOGICAL_BLOCK + 1, false)) return false
+  if (!isInline(inode) && !freeRange(handle, inode, first, MAX_LOGICAL_BLOCK + 1, false)) return false
   inode.volume.orphans.remove(handle, inode)
   return true
 }

@@ -45,6 +45,9 @@ export class Volume {
   readonly blocksCount: number
   readonly firstDataBlock: number
   readonly blocksPerGroup: number
+  /** Blocks of one cluster, the unit that bitmaps count: 1 without bigalloc. */
+  readonly clusterRatio: number
+  readonly clustersPerGroup: number
   readonly inodesPerGroup: number
   readonly inodesCount: number
   readonly inodeSize: number
@@ -101,27 +104,36 @@ export class Volume {
     this.blockSize = 1024 * 2 ** range('s_log_block_size', sb(SuperBlock.s_log_block_size), 0, 2)
     this.blocksCount =
       sb(SuperBlock.s_blocks_count_lo) + (is64 ? sb(SuperBlock.s_blocks_count_hi) * 0x1_0000_0000 : 0)
+    const hasClusters = (this.roCompat & RO_COMPAT.bigalloc) !== 0
+    const firstDataBlock = this.blockSize === 1024 && !hasClusters ? 1 : 0
     this.firstDataBlock = range(
       's_first_data_block',
       sb(SuperBlock.s_first_data_block),
-      this.blockSize === 1024 ? 1 : 0,
-      this.blockSize === 1024 ? 1 : 0,
+      firstDataBlock,
+      firstDataBlock,
     )
-    this.blocksPerGroup = range(
-      's_blocks_per_group',
-      sb(SuperBlock.s_blocks_per_group),
+    const logBlockSize = sb(SuperBlock.s_log_block_size)
+    const logClusterSize = sb(SuperBlock.s_log_cluster_size)
+    this.clusterRatio =
+      2 **
+      (range(
+        's_log_cluster_size',
+        logClusterSize,
+        logBlockSize,
+        hasClusters ? MAX_LOG_CLUSTER_SIZE : logBlockSize,
+      ) -
+        logBlockSize)
+    this.clustersPerGroup = range(
+      's_clusters_per_group',
+      sb(SuperBlock.s_clusters_per_group),
       8,
       this.blockSize * 8,
     )
-    // Clusters are blocks without bigalloc, which is refused.
-    const clusters = sb(SuperBlock.s_clusters_per_group)
-    if (clusters !== this.blocksPerGroup) bad('s_clusters_per_group', clusters, this.blocksPerGroup)
-    range(
-      's_log_cluster_size',
-      sb(SuperBlock.s_log_cluster_size),
-      sb(SuperBlock.s_log_block_size),
-      sb(SuperBlock.s_log_block_size),
-    )
+    this.blocksPerGroup = this.clustersPerGroup * this.clusterRatio
+    if (sb(SuperBlock.s_blocks_per_group) !== this.blocksPerGroup)
+      bad('s_blocks_per_group', sb(SuperBlock.s_blocks_per_group), this.blocksPerGroup)
+    if (this.blocksCount % this.clusterRatio !== 0)
+      bad('s_blocks_count', this.blocksCount, `a multiple of ${this.clusterRatio}, whole clusters`)
     this.inodesPerGroup = range(
       's_inodes_per_group',
       sb(SuperBlock.s_inodes_per_group),
@@ -227,10 +239,23 @@ export class Volume {
     return Math.min(this.blocksPerGroup, this.blocksCount - this.firstBlockOfGroup(group))
   }
 
+  /** Clusters of `group`: fewer in the last one. */
+  clustersInGroup(group: number): number {
+    return this.blocksInGroup(group) / this.clusterRatio
+  }
+
+  /** What one cluster counts for in i_blocks, the least that a block of metadata takes: units of 512 bytes. */
+  get clusterSectors(): number {
+    return (this.clusterRatio * this.blockSize) / 512
+  }
+
   groupOfInode(ino: number): number {
     return Math.floor((ino - 1) / this.inodesPerGroup)
   }
 }
+
+/** 512 MiB, EXT2_MAX_CLUSTER_LOG_SIZE. */
+const MAX_LOG_CLUSTER_SIZE = 19
 
 function bad(field: string, found: number, expected: number | string): never {
   throw new CorruptError({ structure: 'ext4_super_block', field, found, expected })

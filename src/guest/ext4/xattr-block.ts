@@ -102,7 +102,7 @@ export function releaseXattrBlock(handle: Handle, inode: Inode): void {
   }
   inode.modify(handle)
   inode.fileAcl = 0
-  inode.addBlocks(handle, -(volume.blockSize / 512))
+  inode.addBlocks(handle, -volume.clusterSectors)
 }
 
 /** The inode's block becomes `block`, of which it is a user already. */
@@ -110,7 +110,7 @@ function exchangeBlock(handle: Handle, inode: Inode, block: number): void {
   releaseXattrBlock(handle, inode)
   inode.modify(handle)
   inode.fileAcl = block
-  inode.addBlocks(handle, inode.volume.blockSize / 512)
+  inode.addBlocks(handle, inode.volume.clusterSectors)
 }
 
 /** A block of this very content that may have one more user, or has the inode as user already. */

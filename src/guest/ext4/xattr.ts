@@ -3,6 +3,8 @@ import type { Handle } from '../jbd2/handle.js'
 import { XATTR_CREATE, XATTR_REPLACE, XATTR_SIZE_MAX } from '../vfs/xattr.js'
 import { createEaInode, eaInodeHash, hasEaInodes, readEaInode } from './ea-inode.js'
 import { COMPAT } from './features.js'
+import { convertInline } from './inline-convert.js'
+import { isInline } from './inline-data.js'
 import type { Inode } from './inode.js'
 import { SuperBlock } from './superblock.js'
 import { touchChanged } from './timestamps.js'
@@ -72,7 +74,10 @@ export function setXattr(
   if (old !== undefined && hasValue(inode, old, value)) return
   const added = { index: name.index, name: name.name.slice() }
   const whole = { ...added, value, hash: entryHash(added.name, value) }
-  const stored = place(handle, inode, places, whole) ?? placeLarge(handle, inode, places, added, value)
+  const stored =
+    place(handle, inode, places, whole) ??
+    placeLarge(handle, inode, places, added, value) ??
+    placeForInline(handle, inode, whole)
   if (stored === undefined) {
     throw new FsError('ENOSPC', `attribute of ${value.length} bytes in inode ${inode.ino}`)
   }
@@ -152,9 +157,17 @@ function placeLarge(
   return place(handle, inode, places, { ...name, value: new Uint8Array(0), large, hash })
 }
 
-/** What a large value counts for in the i_blocks of each inode that has it: sectors of whole blocks. */
+/** As {@link place}, in the room that content of the inode itself leaves when it moves to a block. */
+function placeForInline(handle: Handle, inode: Inode, whole: Xattr): Xattr | undefined {
+  if (!isInline(inode)) return undefined
+  convertInline(handle, inode)
+  return place(handle, inode, placesOf(inode, whole), whole)
+}
+
+/** What a large value counts for in the i_blocks of each inode that has it: sectors of whole clusters. */
 function largeBlocks({ volume }: Inode, entry: Xattr | undefined): number {
-  return Math.ceil((entry?.large?.size ?? 0) / volume.blockSize) * (volume.blockSize / 512)
+  const { clusterSectors } = volume
+  return Math.ceil((entry?.large?.size ?? 0) / (clusterSectors * 512)) * clusterSectors
 }
 
 function hasValue({ volume }: Inode, { value, large }: Xattr, wanted: Uint8Array): boolean {

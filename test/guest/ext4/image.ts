@@ -35,6 +35,14 @@ export function debugfs(image: Uint8Array, request: string): string {
   )
 }
 
+/** The image after one `debugfs -w` request. */
+export function debugfsWrite(image: Uint8Array, request: string): Uint8Array {
+  return withFile(image, (path) => {
+    execFileSync('debugfs', ['-w', '-R', request, path], { stdio: 'pipe' })
+    return new Uint8Array(readFileSync(path))
+  })
+}
+
 function withFile<T>(image: Uint8Array, use: (path: string) => T): T {
   const directory = mkdtempSync(join(tmpdir(), 'fakedax-image-'))
   try {

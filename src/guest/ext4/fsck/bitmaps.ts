@@ -3,7 +3,7 @@ import { bitmapChecksum } from '../checksum.js'
 import { BLOCK_UNINIT, INODE_UNINIT } from '../group-descriptor.js'
 import { SuperBlock } from '../superblock.js'
 import type { FsckContext } from './context.js'
-import { blocksInGroup, firstBlockOfGroup } from './fs-geometry.js'
+import { clustersInGroup, firstBlockOfGroup } from './fs-geometry.js'
 import type { Severity } from './problem.js'
 
 /** Ranges of a difference that are told. */
@@ -19,6 +19,8 @@ interface Expected {
   readonly bits: number
   /** Number of bit 0: block or inode. */
   readonly first: number
+  /** Blocks that each bit stands for; 1 for inodes. */
+  readonly unit: number
   /** Checksum that the descriptor states. */
   readonly checksum: number
 }
@@ -28,12 +30,13 @@ export function checkBitmaps(ctx: FsckContext, superblock: { view: DataView; at:
   const { geometry } = ctx
   const blocks = Buffer.from(ctx.claims.bitmap.buffer)
   const inodes = Buffer.from(ctx.inodeBitmap.buffer)
-  let freeBlocks = 0
+  let freeClusters = 0
   let freeInodes = 0
   for (let group = 0; group < geometry.groupCount; group++) {
-    freeBlocks += checkBlocks(ctx, group, blocks)
+    freeClusters += checkBlocks(ctx, group, blocks)
     freeInodes += checkInodes(ctx, group, inodes)
   }
+  const freeBlocks = freeClusters * geometry.clusterRatio
   ctx.blocksUsed = geometry.blocksCount - freeBlocks
   const { view, at } = superblock
   const statedBlocks =
@@ -45,16 +48,16 @@ export function checkBitmaps(ctx: FsckContext, superblock: { view: DataView; at:
   compare(ctx, 'ext4_super_block', 's_free_inodes_count', statedInodes, freeInodes, 'warning')
 }
 
-/** Returns the group's free blocks. */
+/** Returns the group's free clusters. */
 function checkBlocks(ctx: FsckContext, group: number, found: Buffer): number {
   const { geometry, groups } = ctx
   const structure = `ext4_group_desc ${group}`
-  const blocks = blocksInGroup(geometry, group)
-  const from = (group * geometry.blocksPerGroup) >>> 3
-  const free = countClear(found, from, 0, blocks)
+  const clusters = clustersInGroup(geometry, group)
+  const from = (group * geometry.clustersPerGroup) >>> 3
+  const free = countClear(found, from, 0, clusters)
   compare(ctx, structure, 'bg_free_blocks_count', groups.freeBlocks[group]!, free)
   if (geometry.hasGroupCsum && (groups.flags[group]! & BLOCK_UNINIT) !== 0) {
-    if (blocks - free !== ctx.metadataBlocks[group]) {
+    if (clusters - free !== ctx.metadataClusters[group]) {
       ctx.error('bad-flag', structure, 'BLOCK_UNINIT is set, but files use blocks of the group')
     }
     return free
@@ -64,8 +67,9 @@ function checkBlocks(ctx: FsckContext, group: number, found: Buffer): number {
     block: groups.blockBitmap[group]!,
     found,
     from,
-    bits: geometry.blocksPerGroup,
+    bits: geometry.clustersPerGroup,
     first: firstBlockOfGroup(geometry, group),
+    unit: geometry.clusterRatio,
     checksum: groups.blockBitmapCsum[group]!,
   })
   return free
@@ -91,6 +95,7 @@ function checkInodes(ctx: FsckContext, group: number, found: Buffer): number {
     from: (group * inodesPerGroup) >>> 3,
     bits: inodesPerGroup,
     first: group * inodesPerGroup + 1,
+    unit: 1,
     checksum: groups.inodeBitmapCsum[group]!,
   })
   return free
@@ -132,14 +137,16 @@ function compareBitmap(ctx: FsckContext, expected: Expected): void {
 }
 
 /** As e2fsck tells it: +n is marked but not in use, -n in use but not marked. */
-function differences(bytes: Uint8Array, at: number, { found, from, bits, first }: Expected): string {
+function differences(bytes: Uint8Array, at: number, { found, from, bits, first, unit }: Expected): string {
   const ranges: string[] = []
   for (let bit = 0; bit < bits && ranges.length <= MOST_RANGES; bit++) {
     const marked = testBit(bytes, at, bit)
     if (marked === testBit(found, from, bit)) continue
     let end = bit + 1
     while (end < bits && testBit(bytes, at, end) === marked && testBit(found, from, end) !== marked) end++
-    const range = end === bit + 1 ? `${first + bit}` : `(${first + bit}--${first + end - 1})`
+    const start = first + bit * unit
+    const last = first + end * unit - 1
+    const range = start === last ? `${start}` : `(${start}--${last})`
     ranges.push(ranges.length === MOST_RANGES ? '...' : `${marked ? '+' : '-'}${range}`)
     bit = end - 1
   }

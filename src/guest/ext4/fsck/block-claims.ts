@@ -1,21 +1,28 @@
 import { findSet, setBits } from '../../../../lib/bitmap.js'
 
 /**
- * The blocks found in use: one bit for each, group after group, so that a group's part compares byte by byte with
- * its bitmap on the medium. Bits past the end of the last group are set, as on the medium.
+ * The clusters found in use (blocks without bigalloc): one bit for each, group after group, so that a group's part
+ * compares byte by byte with its bitmap on the medium. Bits past the end of the last group are set, as on the medium.
  */
 export class BlockClaims {
   readonly bitmap: Uint8Array
   readonly #first: number
+  readonly #ratio: number
 
-  constructor(firstDataBlock: number, blocksCount: number, padded: number) {
+  /** `padded`: blocks of all groups, were the last one full. `ratio`: blocks of a cluster. */
+  constructor(firstDataBlock: number, blocksCount: number, padded: number, ratio: number) {
     this.#first = firstDataBlock
-    this.bitmap = new Uint8Array(padded >>> 3)
-    setBits(this.bitmap, 0, blocksCount - firstDataBlock, padded)
+    this.#ratio = ratio
+    this.bitmap = new Uint8Array(Math.ceil(padded / ratio / 8))
+    setBits(this.bitmap, 0, (blocksCount - firstDataBlock) / ratio, padded / ratio)
   }
 
-  /** Claims `count` blocks from `start`. Returns the first one that was claimed before, -1 when none was. */
+  /**
+   * Claims the clusters of `count` blocks from `start`. Returns the first block of one that was claimed before, -1 when
+   * none was.
+   */
   claim(start: number, count: number): number {
+    if (this.#ratio > 1) return this.#claimClusters(start, count)
     const from = start - this.#first
     const to = from + count
     if (count === 1) {
@@ -27,5 +34,13 @@ export class BlockClaims {
     const taken = findSet(this.bitmap, 0, from, to)
     setBits(this.bitmap, 0, from, to)
     return taken === to ? -1 : taken + this.#first
+  }
+
+  #claimClusters(start: number, count: number): number {
+    const from = Math.floor(start / this.#ratio)
+    const to = Math.ceil((start + count) / this.#ratio)
+    const taken = findSet(this.bitmap, 0, from, to)
+    setBits(this.bitmap, 0, from, to)
+    return taken === to ? -1 : taken * this.#ratio
   }
 }

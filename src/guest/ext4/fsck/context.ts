@@ -39,12 +39,14 @@ export class FsckContext {
   /** Inodes in use and directories, by group. */
   readonly usedInodes: Uint32Array
   readonly directories: Uint32Array
-  /** Blocks of fixed metadata in each group. */
-  readonly metadataBlocks: Uint32Array
+  /** Clusters with fixed metadata in each group. */
+  readonly metadataClusters: Uint32Array
   /** Known when the bitmaps have been compared. */
   blocksUsed = 0
   readonly counts = { error: 0, warning: 0, note: 0 }
   readonly #report: Report
+  /** With bigalloc, the blocks of fixed metadata: of these several share a cluster. */
+  readonly #metadata: BlockClaims | undefined
   /** Index of the group's first inode; one more entry than there are groups. */
   readonly #base: Uint32Array
 
@@ -70,11 +72,16 @@ export class FsckContext {
       geometry.firstDataBlock,
       geometry.blocksCount,
       groupCount * geometry.blocksPerGroup,
+      geometry.clusterRatio,
     )
+    this.#metadata =
+      geometry.clusterRatio === 1
+        ? undefined
+        : new BlockClaims(0, geometry.blocksCount, groupCount * geometry.blocksPerGroup, 1)
     this.inodeBitmap = new Uint8Array(geometry.inodesCount >>> 3)
     this.usedInodes = new Uint32Array(groupCount)
     this.directories = new Uint32Array(groupCount)
-    this.metadataBlocks = new Uint32Array(groupCount)
+    this.metadataClusters = new Uint32Array(groupCount)
     this.#base = new Uint32Array(groupCount + 1)
     for (let group = 0; group < groupCount; group++) {
       this.#base[group + 1] = this.#base[group]! + groups.initialised(group)
@@ -124,15 +131,23 @@ export class FsckContext {
 
   /** Claims blocks of fixed metadata that begin in bounds. */
   claimMetadata(structure: string, start: number, count: number): void {
-    const taken = this.claims.claim(start, count)
+    const taken = (this.#metadata ?? this.claims).claim(start, count)
     if (taken >= 0)
       this.error('multiply-claimed', structure, `block ${taken} is in use by other metadata`, {
         block: taken,
       })
+    if (this.#metadata !== undefined) {
+      const { clusterRatio } = this.geometry
+      const first = Math.floor(start / clusterRatio) * clusterRatio
+      for (let block = first; block < start + count; block += clusterRatio) {
+        if (this.claims.claim(block, 1) < 0) this.metadataClusters[this.groupOfBlock(block)]!++
+      }
+      return
+    }
     for (let block = start; block < start + count; ) {
       const group = this.groupOfBlock(block)
       const end = Math.min(start + count, firstBlockOfGroup(this.geometry, group + 1))
-      this.metadataBlocks[group]! += end - block
+      this.metadataClusters[group]! += end - block
       block = end
     }
   }

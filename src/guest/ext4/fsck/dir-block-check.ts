@@ -43,8 +43,18 @@ export class DirBlockCheck {
     this.#physical = physical
   }
 
+  /** The inode at `at`, in whose bytes the entries stand. */
+  openInode(view: DataView, bytes: Uint8Array, at: number): void {
+    this.view = view
+    this.bytes = bytes
+    this.at = at
+    this.#physical = 0
+  }
+
   error(code: ProblemCode, structure: string, message: string): void {
-    this.#ctx.error(code, structure, message, { ino: this.#dir?.ino ?? 0, block: this.#physical })
+    const ino = this.#dir?.ino ?? 0
+    const block = this.#physical
+    this.#ctx.error(code, structure, message, block === 0 ? { ino } : { ino, block })
   }
 
   /** The checksum of a leaf. */
@@ -84,7 +94,6 @@ export class DirBlockCheck {
 
   /** One of the first two entries of the directory: `index` 0 is `.`, 1 is `..`. */
   dots(offset: number, index: number): void {
-    const ctx = this.#ctx
     const { view, bytes } = this
     const at = this.at + offset
     const name = at + DirEntry.SIZE
@@ -104,13 +113,24 @@ export class DirBlockCheck {
         `file_type of ${index === 0 ? '.' : '..'} is not a directory`,
       )
     }
+    this.#dotsLeadTo(index, ino)
+  }
+
+  /** What stands for `.` and `..` in an inline directory: the parent's number, at `offset`. */
+  inlineDots(offset: number): void {
+    this.#dotsLeadTo(0, this.#dir?.ino ?? 0)
+    this.#dotsLeadTo(1, this.view.getUint32(this.at + offset, true))
+  }
+
+  #dotsLeadTo(index: number, ino: number): void {
+    const ctx = this.#ctx
     const target = ino >= 1 && ino <= ctx.geometry.inodesCount ? ctx.indexOf(ino) : -1
     if (target < 0 || ctx.fileType[target] !== FT_DIR) {
       this.error('bad-dotdot', DirEntry.NAME, `.. leads to inode ${ino}, which is not a directory`)
       return
     }
     ctx.linksFound[target]!++
-    if (index === 1) ctx.dotDot[ctx.indexOf(self)] = ino
+    if (index === 1) ctx.dotDot[ctx.indexOf(this.#dir?.ino ?? 0)] = ino
   }
 
   /** Any other entry that is in use: its name, what it leads to, its type. */

@@ -10,6 +10,8 @@ export interface FoundDirectory {
   /** Its blocks are the entries [from, to) of the list. */
   readonly from: number
   readonly to: number
+  /** Its entries stand in the inode. */
+  readonly inline?: boolean
 }
 
 /** The blocks of all directories, in the order of the inodes and, for each, of the logical blocks. */

@@ -1,10 +1,15 @@
 import { DirEntry } from '../dir-entry.js'
 import { DxHash } from '../dx-hash.js'
+import { RawInode } from '../raw-inode.js'
 import { FLAG_UNSIGNED_HASH, SuperBlock } from '../superblock.js'
 import type { FsckContext } from './context.js'
 import { DirBlockCheck } from './dir-block-check.js'
 import type { FoundDirectory } from './dir-blocks.js'
 import { type HashRanges, HtreeWalk, LEAF, NODE } from './htree.js'
+import { findInlineValue } from './inline-data.js'
+
+/** Bytes of the parent's number in an inline directory. */
+const PARENT_SIZE = 4
 
 /** The index of a directory, and how its names are hashed. */
 interface Index {
@@ -34,6 +39,10 @@ export class DirectoryScan {
   }
 
   #directory(dir: FoundDirectory): void {
+    if (dir.inline) {
+      this.#inlineDirectory(dir)
+      return
+    }
     const ctx = this.#ctx
     const { logical, physical } = ctx.dirBlocks
     const mapped = dir.to - dir.from
@@ -49,6 +58,31 @@ export class DirectoryScan {
     this.#check.begin(dir, mapped)
     const index = this.#index(dir, mapped)
     for (let at = dir.from; at < dir.to; at++) this.#block(physical[at]!, logical[at]!, index)
+  }
+
+  /** The parent's number, then entries in the rest of i_block and in the value of system.data. */
+  #inlineDirectory(dir: FoundDirectory): void {
+    const ctx = this.#ctx
+    const check = this.#check
+    if (!ctx.openInode(dir.ino)) return
+    const { view, bytes, at } = ctx.medium
+    const value = findInlineValue(ctx, view, at)
+    check.begin(dir, 1)
+    check.openInode(view, bytes, at)
+    const base = RawInode.i_block.offset
+    check.inlineDots(base)
+    this.#range(base + PARENT_SIZE, base + RawInode.i_block.size)
+    if (value !== undefined && value.size > 0) this.#range(value.offset, value.offset + value.size)
+  }
+
+  #range(from: number, end: number): void {
+    const check = this.#check
+    for (let offset = from; offset < end; ) {
+      const length = check.length(offset, end)
+      if (length === 0) return
+      if (DirEntry.inode.get(check.view, check.at + offset) !== 0) check.entry(offset)
+      offset += length
+    }
   }
 
   /** The index needs the blocks by logical number, without holes: in a directory with holes it is not walked. */

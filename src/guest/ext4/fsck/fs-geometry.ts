@@ -13,6 +13,9 @@ export interface FsGeometry extends GroupLayout {
   readonly blocksCount: number
   readonly firstDataBlock: number
   readonly blocksPerGroup: number
+  /** Blocks of one cluster, the unit that bitmaps and counts of groups have: 1 without bigalloc. */
+  readonly clusterRatio: number
+  readonly clustersPerGroup: number
   readonly groupCount: number
   readonly descSize: number
   readonly descBlocks: number
@@ -54,6 +57,10 @@ export function readGeometry(view: DataView, at: number, deviceBytes: number): F
     (is64 ? SuperBlock.s_blocks_count_hi.get(view, at) * 0x1_0000_0000 : 0)
   const firstDataBlock = SuperBlock.s_first_data_block.get(view, at)
   const blocksPerGroup = SuperBlock.s_blocks_per_group.get(view, at)
+  const hasClusters = (roCompat & RO_COMPAT.bigalloc) !== 0
+  const clustersPerGroup = SuperBlock.s_clusters_per_group.get(view, at)
+  const logRatio = SuperBlock.s_log_cluster_size.get(view, at) - logBlockSize
+  const clusterRatio = 2 ** logRatio
   const inodesPerGroup = SuperBlock.s_inodes_per_group.get(view, at)
   const dynamic = SuperBlock.s_rev_level.get(view, at) > 0
   const inodeSize = dynamic ? SuperBlock.s_inode_size.get(view, at) : GOOD_OLD_INODE_SIZE
@@ -68,16 +75,29 @@ export function readGeometry(view: DataView, at: number, deviceBytes: number): F
     [
       's_first_data_block',
       firstDataBlock,
-      firstDataBlock === (blockSize === 1024 ? 1 : 0),
-      '1 with blocks of 1 KiB, else 0',
+      firstDataBlock === (blockSize === 1024 && !hasClusters ? 1 : 0),
+      '1 with blocks of 1 KiB and no clusters, else 0',
     ],
     ['s_blocks_count', blocksCount, blocksCount > firstDataBlock && blocksCount <= most, `at most ${most}`],
     [
-      's_blocks_per_group',
-      blocksPerGroup,
-      isOctets(blocksPerGroup, blockSize),
+      's_log_cluster_size',
+      logRatio + logBlockSize,
+      hasClusters ? logRatio >= 0 && logRatio < 20 : logRatio === 0,
+      hasClusters ? `${logBlockSize} or more` : `${logBlockSize}`,
+    ],
+    [
+      's_clusters_per_group',
+      clustersPerGroup,
+      isOctets(clustersPerGroup, blockSize),
       `a multiple of 8 to ${blockSize * 8}`,
     ],
+    [
+      's_blocks_per_group',
+      blocksPerGroup,
+      blocksPerGroup === clustersPerGroup * clusterRatio,
+      `${clustersPerGroup * clusterRatio}`,
+    ],
+    ['s_blocks_count', blocksCount, blocksCount % clusterRatio === 0, `a multiple of ${clusterRatio}`],
     [
       's_inodes_per_group',
       inodesPerGroup,
@@ -113,6 +133,8 @@ export function readGeometry(view: DataView, at: number, deviceBytes: number): F
     blocksCount,
     firstDataBlock,
     blocksPerGroup,
+    clusterRatio,
+    clustersPerGroup,
     groupCount,
     descSize,
     descBlocks,
@@ -138,6 +160,10 @@ export function firstBlockOfGroup(geometry: FsGeometry, group: number): number {
 
 export function blocksInGroup(geometry: FsGeometry, group: number): number {
   return Math.min(geometry.blocksPerGroup, geometry.blocksCount - firstBlockOfGroup(geometry, group))
+}
+
+export function clustersInGroup(geometry: FsGeometry, group: number): number {
+  return blocksInGroup(geometry, group) / geometry.clusterRatio
 }
 
 function isOctets(count: number, blockSize: number): boolean {

@@ -18,7 +18,7 @@ export function walkBlocks(
 
 /** Claims the blocks of one inode after the other, and keeps what the checks of an inode ask for. */
 export class InodeBlocks implements BlockSink {
-  /** Blocks held, those of the map too. */
+  /** Clusters held (blocks without bigalloc), those of the map too: a block of the map takes one. */
   count = 0
   /** The last logical block mapped, and the last one that is written; -1: none. */
   last = -1
@@ -30,6 +30,8 @@ export class InodeBlocks implements BlockSink {
   readonly #ctx: FsckContext
   #ino = 0
   #isDirectory = false
+  /** The cluster of the last block mapped; -1: none. */
+  #cluster = -1
 
   constructor(ctx: FsckContext) {
     this.#ctx = ctx
@@ -42,6 +44,7 @@ export class InodeBlocks implements BlockSink {
     this.lastWritten = -1
     this.first = 0
     this.damaged = false
+    this.#cluster = -1
     this.#ino = ino
     this.#isDirectory = isDirectory
   }
@@ -52,7 +55,6 @@ export class InodeBlocks implements BlockSink {
   }
 
   data(logical: number, physical: number, count: number, unwritten: boolean): void {
-    this.count += count
     this.last = logical + count - 1
     if (!unwritten) this.lastWritten = this.last
     if (logical === 0) this.first = physical
@@ -60,7 +62,26 @@ export class InodeBlocks implements BlockSink {
       if (unwritten) this.corrupt('ext4_extent', `blocks ${logical}+${count} of a directory are unwritten`, 0)
       else this.#ctx.dirBlocks.add(logical, physical, count)
     }
-    this.#claim('ext4_inode', physical, count)
+    if (this.#ctx.geometry.clusterRatio > 1) this.#claimClusters(logical, physical, count)
+    else {
+      this.count += count
+      this.#claim('ext4_inode', physical, count)
+    }
+  }
+
+  /** The extents of a file may share a cluster when they follow each other; each block has its place in its cluster. */
+  #claimClusters(logical: number, physical: number, count: number): void {
+    const { clusterRatio } = this.#ctx.geometry
+    if (logical % clusterRatio !== physical % clusterRatio) {
+      const message = `logical block ${logical} stands elsewhere in its cluster than block ${physical}`
+      this.#ctx.error('bad-extent-tree', 'ext4_extent', message, this.#place(0))
+    }
+    const first = Math.floor(physical / clusterRatio)
+    const end = Math.ceil((physical + count) / clusterRatio)
+    const from = first === this.#cluster && logical % clusterRatio !== 0 ? first + 1 : first
+    this.#cluster = end - 1
+    this.count += end - from
+    if (from < end) this.#claim('ext4_inode', from * clusterRatio, (end - from) * clusterRatio)
   }
 
   corrupt(structure: string, message: string, block: number): void {

@@ -11,7 +11,7 @@ import {
 } from '../../vfs/attributes.js'
 import { hasHighChecksum, inodeChecksum, inodeSeed } from '../checksum.js'
 import { fileType } from '../dir-entry.js'
-import { COMPAT } from '../features.js'
+import { COMPAT, INCOMPAT } from '../features.js'
 import {
   EXTENTS_FL,
   GOOD_OLD_INODE_SIZE,
@@ -22,6 +22,7 @@ import {
 } from '../raw-inode.js'
 import { RESIZE_INO, ROOT_INO } from '../superblock.js'
 import type { FsckContext } from './context.js'
+import { checkInlineData } from './inline-data.js'
 import { InodeBlocks, walkBlocks } from './inode-blocks.js'
 import { checkJournal } from './journal.js'
 import { hasResizeInode, hex } from './metadata.js'
@@ -31,8 +32,8 @@ import { checkInodeXattrs, checkXattrBlock } from './xattrs.js'
 
 /** Logical block numbers have 32 bits. */
 const MOST_LOGICAL_BLOCKS = 0x1_0000_0000
-/** i_flags of features with which nothing is checked: ENCRYPT, IMAGIC, INLINE_DATA, CASEFOLD. */
-const FOREIGN_FLAGS = 0x800 | 0x2000 | INLINE_DATA_FL | 0x40000000
+/** i_flags of features with which nothing is checked: ENCRYPT, IMAGIC, CASEFOLD. */
+const FOREIGN_FLAGS = 0x800 | 0x2000 | 0x40000000
 
 const BAD_BLOCKS_INO = 1
 
@@ -180,6 +181,12 @@ export class InodeScan {
     const blocks = this.#blocks
     blocks.begin(ino, isDirectory)
     const from = ctx.dirBlocks.length
+    if (this.#isInline(inode)) {
+      checkInlineData(ctx, inode)
+      if (isDirectory) this.#foundInlineDirectory(inode)
+      this.#checkBlocksCount(inode)
+      return
+    }
     if (ino === RESIZE_INO && hasResizeInode(ctx)) blocks.count = checkResizeInode(ctx, view, at)
     else if (type === S_IFREG || isDirectory || (type === S_IFLNK && !isFastSymlink(ctx, inode))) {
       walkBlocks(ctx, inode, blocks)
@@ -197,7 +204,8 @@ export class InodeScan {
   /** Flags, and i_extra_isize with the attributes behind it. */
   #checkFields({ ino, view, at, flags }: ScannedInode): void {
     const ctx = this.#ctx
-    if ((flags & FOREIGN_FLAGS) !== 0) {
+    const hasInline = (ctx.geometry.incompat & INCOMPAT.inline_data) !== 0
+    if ((flags & (hasInline ? FOREIGN_FLAGS : FOREIGN_FLAGS | INLINE_DATA_FL)) !== 0) {
       ctx.error(
         'bad-flag',
         'ext4_inode',
@@ -234,8 +242,9 @@ export class InodeScan {
 
   #checkBlocksCount({ ino, sectors, xattrBlock }: ScannedInode): void {
     if (this.#blocks.damaged) return
-    const blocks = this.#blocks.count + (xattrBlock === 0 ? 0 : 1)
-    const expected = blocks * (this.#ctx.geometry.blockSize / 512)
+    const { blockSize, clusterRatio } = this.#ctx.geometry
+    const clusters = this.#blocks.count + (xattrBlock === 0 ? 0 : 1)
+    const expected = clusters * ((blockSize * clusterRatio) / 512)
     if (sectors === expected) return
     this.#ctx.error('bad-blocks-count', 'ext4_inode', `i_blocks is ${sectors}, expected ${expected}`, { ino })
   }
@@ -254,6 +263,18 @@ export class InodeScan {
     }
     const blocks = this.#blocks.last + 1
     ctx.dirBlocks.directories.push({ ino, seed, indexed, blocks, from, to: ctx.dirBlocks.length })
+  }
+
+  #isInline({ flags }: ScannedInode): boolean {
+    return (flags & INLINE_DATA_FL) !== 0 && (this.#ctx.geometry.incompat & INCOMPAT.inline_data) !== 0
+  }
+
+  #foundInlineDirectory({ ino, seed }: ScannedInode): void {
+    const ctx = this.#ctx
+    ctx.directories[ctx.groupOfInode(ino)]!++
+    const { length } = ctx.dirBlocks
+    const nowhere = { blocks: 0, from: length, to: length }
+    ctx.dirBlocks.directories.push({ ino, seed, indexed: false, inline: true, ...nowhere })
   }
 
   /** Devices, pipes, sockets: no size, no extents. Symbolic links in the inode hold their target there. */

@@ -4,7 +4,7 @@ import { BLOCK_UNINIT, INODE_UNINIT } from '../group-descriptor.js'
 import { hasSuper, superAndDescriptorBlocks } from '../group-layout.js'
 import { EXT4_MAGIC, SuperBlock } from '../superblock.js'
 import type { FsckContext } from './context.js'
-import { blocksInGroup, firstBlockOfGroup } from './fs-geometry.js'
+import { blocksInGroup, clustersInGroup, firstBlockOfGroup } from './fs-geometry.js'
 
 /** Descriptors and backups; claims all blocks of fixed metadata. */
 export function checkMetadata(ctx: FsckContext): void {
@@ -30,7 +30,7 @@ export function checkMetadata(ctx: FsckContext): void {
     claimPlace(ctx, group, 'bg_inode_bitmap', groups.inodeBitmap, 1)
     claimPlace(ctx, group, 'bg_inode_table', groups.inodeTable, geometry.inodeTableBlocks)
     const limits = [
-      ['bg_free_blocks_count', groups.freeBlocks, blocksInGroup(geometry, group)],
+      ['bg_free_blocks_count', groups.freeBlocks, clustersInGroup(geometry, group)],
       ['bg_free_inodes_count', groups.freeInodes, geometry.inodesPerGroup],
       ['bg_itable_unused', groups.itableUnused, geometry.hasGroupCsum ? geometry.inodesPerGroup : 0xffffffff],
     ] as const

@@ -20,6 +20,7 @@ export type ProblemCode =
   | 'bad-symlink'
   | 'bad-device'
   | 'bad-xattr'
+  | 'bad-inline-data'
   | 'bad-directory'
   | 'bad-entry'
   | 'bad-entry-type'

@@ -1,8 +1,8 @@
-import { hasSuper } from '../group-layout.js'
+import { hasSuper, superblockBlock } from '../group-layout.js'
 import { EXTENTS_FL, RawInode } from '../raw-inode.js'
 import { RESIZE_INO } from '../superblock.js'
 import type { FsckContext } from './context.js'
-import { blocksInGroup, firstBlockOfGroup } from './fs-geometry.js'
+import { blocksInGroup } from './fs-geometry.js'
 
 /**
  * The resize inode maps the blocks reserved for descriptors, which are claimed with the superblocks already: its
@@ -51,7 +51,7 @@ export function checkResizeInode(ctx: FsckContext, view: DataView, at: number): 
   for (let pointer = 0; pointer < pointers; pointer++) {
     const index = (pointer - from + pointers) % pointers
     const isUsed = index < geometry.reservedGdtBlocks
-    const expected = isUsed ? firstBlockOfGroup(geometry, 0) + 1 + geometry.descBlocks + index : 0
+    const expected = isUsed ? superblockBlock(geometry) + 1 + geometry.descBlocks + index : 0
     const found = dindView.getUint32(dindAt + pointer * 4, true)
     if (found !== expected) refuse(`names block ${found}, expected ${expected}`, dind)
     else if (isUsed) checkCounterparts(ctx, expected, backups, refuse)

@@ -5,7 +5,8 @@ import type { ScannedInode } from './inode-scan.js'
 
 /** Whether the target stands in i_block itself. */
 export function isFastSymlink(ctx: FsckContext, inode: ScannedInode): boolean {
-  const xattr = inode.xattrBlock === 0 ? 0 : ctx.geometry.blockSize / 512
+  const { blockSize, clusterRatio } = ctx.geometry
+  const xattr = inode.xattrBlock === 0 ? 0 : (blockSize * clusterRatio) / 512
   return (inode.flags & EXTENTS_FL) === 0 && inode.sectors === xattr
 }
 
