@@ -105,13 +105,21 @@ export function checkQueueAddresses(memory: GuestMemory, queue: QueueAddresses, 
   }
 }
 
-/** Takes zeroed memory for a queue of `size` descriptors. */
+/** Takes zeroed memory for a queue of `size` descriptors. Throws FsError ENOMEM, and has taken nothing then. */
 export function allocateQueue(dma: DmaMemory, size: number): QueueAddresses {
-  return {
-    size,
-    descriptorArea: dma.allocate(descriptorAreaSize(size), 16),
-    driverArea: dma.allocate(driverAreaSize(size), 2),
-    deviceArea: dma.allocate(deviceAreaSize(size), 4),
+  const taken: number[] = []
+  const take = (length: number, align: number): number => {
+    const address = dma.allocate(length, align)
+    taken.push(address)
+    return address
+  }
+  try {
+    const descriptorArea = take(descriptorAreaSize(size), 16)
+    const driverArea = take(driverAreaSize(size), 2)
+    return { size, descriptorArea, driverArea, deviceArea: take(deviceAreaSize(size), 4) }
+  } catch (error) {
+    for (const address of taken) dma.free(address)
+    throw error
   }
 }
 

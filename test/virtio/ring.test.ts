@@ -68,6 +68,15 @@ t.test('allocateQueue: any size -> valid, and freeQueue gives all of it back', a
   }
 })
 
+t.test('allocateQueue: room for some of its areas -> ENOMEM, and none is taken', async (t) => {
+  // 16 descriptors are 256 bytes, their rings 38 and 134.
+  for (const size of [200, 256, 292, 300, 420]) {
+    const dma = new DmaMemory(new GuestMemory({ start: 16, size }))
+    t.throws(() => allocateQueue(dma, 16), { code: 'ENOMEM' }, `${size} bytes`)
+    t.equal(dma.allocated, 0)
+  }
+})
+
 t.test('needEvent: any step -> true exactly when the entry at the event was written (2.7.7.2)', async (t) => {
   const u16 = fc.nat(0xffff)
   fc.assert(
