@@ -23,9 +23,9 @@ export function withoutJournal(
   return Journal.withoutLog({ cache, now: clock, commitInterval, barrier })
 }
 
-/** Opens the journal that the superblock names, undefined when the file system has none. */
-export function openJournal(volume: Volume, settings: JournalSettings): Journal | undefined {
-  if (!volume.hasJournal) return undefined
+/** Where the journal's blocks lie; empty when the file system has none. Throws CorruptError and UnsupportedError. */
+export function journalRuns(volume: Volume): JournalRun[] {
+  if (!volume.hasJournal) return []
   const head = volume.superblock
   const at = head.at + volume.superblockOffset
   const ino = SuperBlock.s_journal_inum.get(head.view, at)
@@ -35,13 +35,15 @@ export function openJournal(volume: Volume, settings: JournalSettings): Journal 
   if (ino > volume.inodesCount) throw new FsError('EUCLEAN', `ext4_super_block: s_journal_inum is ${ino}`)
   const inode = new Inode(volume, ino)
   inode.verifyChecksum()
-  const map: JournalRun[] = []
-  for (const mapping of mappings(inode)) {
-    map.push({ logical: mapping.logical, physical: mapping.physical, length: mapping.length })
-  }
+  return Array.from(mappings(inode), ({ logical, physical, length }) => ({ logical, physical, length }))
+}
+
+/** Opens the journal that the superblock names, undefined when the file system has none. */
+export function openJournal(volume: Volume, settings: JournalSettings): Journal | undefined {
+  if (!volume.hasJournal) return undefined
   return Journal.open({
     cache: volume.cache,
-    map,
+    map: journalRuns(volume),
     now: settings.clock,
     commitInterval: settings.commitInterval,
     barrier: settings.barrier,

@@ -1,10 +1,12 @@
 import { CorruptError } from '../../../lib/errno.js'
 import { superAndDescriptorBlocks } from './group-layout.js'
+import { journalRuns } from './journal-inode.js'
 import type { Volume } from './volume.js'
 
 /**
  * The blocks that hold the file system's fixed metadata and never a file: superblocks and descriptors with their
- * copies, reserved descriptor blocks, bitmaps and inode tables. Kernel: fs/ext4/block_validity.c, "system zone".
+ * copies, reserved descriptor blocks, bitmaps, inode tables and the journal. Kernel: fs/ext4/block_validity.c, "system
+ * zone".
  */
 export class SystemZone {
   /** Ascending, neither overlapping nor touching: run i is [starts[i], ends[i]). */
@@ -18,7 +20,7 @@ export class SystemZone {
     for (const run of runs) {
       if (run.start < end) {
         throw new CorruptError({
-          structure: `ext4_group_desc ${run.group}`,
+          structure: run.structure,
           field: run.field,
           found: run.start,
           expected: `${end} or more, behind other metadata`,
@@ -58,7 +60,7 @@ export class SystemZone {
 }
 
 interface MetadataRun {
-  group: number
+  structure: string
   field: string
   start: number
   count: number
@@ -69,11 +71,15 @@ function metadataRuns(volume: Volume): MetadataRun[] {
   const tableBlocks = Math.ceil((volume.inodesPerGroup * volume.inodeSize) / blockSize)
   const runs: MetadataRun[] = []
   for (let group = 0; group < groupCount; group++) {
+    const structure = `ext4_group_desc ${group}`
     const count = Math.min(superAndDescriptorBlocks(volume, group), volume.blocksInGroup(group))
-    if (count > 0) runs.push({ group, field: 'superblock', start: volume.firstBlockOfGroup(group), count })
-    runs.push({ group, field: 'bg_block_bitmap', start: groups.blockBitmap(group), count: 1 })
-    runs.push({ group, field: 'bg_inode_bitmap', start: groups.inodeBitmap(group), count: 1 })
-    runs.push({ group, field: 'bg_inode_table', start: groups.inodeTable(group), count: tableBlocks })
+    if (count > 0)
+      runs.push({ structure, field: 'superblock', start: volume.firstBlockOfGroup(group), count })
+    runs.push({ structure, field: 'bg_block_bitmap', start: groups.blockBitmap(group), count: 1 })
+    runs.push({ structure, field: 'bg_inode_bitmap', start: groups.inodeBitmap(group), count: 1 })
+    runs.push({ structure, field: 'bg_inode_table', start: groups.inodeTable(group), count: tableBlocks })
   }
+  for (const { physical, length } of journalRuns(volume))
+    runs.push({ structure: 'journal', field: 'extent', start: physical, count: length })
   return runs
 }
