@@ -1,4 +1,4 @@
-import { crc32cZeroes } from '../../../../lib/crc32c.js'
+import { crc32cZeroes } from '../../../lib/crc32c.js'
 
 /**
  * CRC-32C over a run of zero bytes of one length. It is linear in the CRC before it, so that the sums of its 32 bits

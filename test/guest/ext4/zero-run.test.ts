@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { crc32c } from '../../../../lib/crc32c.js'
-import { ZeroRun } from '../../../../src/guest/ext4/fsck/zero-run.js'
+import { crc32c } from '../../../lib/crc32c.js'
+import { ZeroRun } from '../../../src/guest/ext4/zero-run.js'
 
 t.test('zero run: any CRC and length -> what the bytes one by one give', async (t) => {
   const lengths = fc.integer({ min: 0, max: 4096 })
