@@ -45,7 +45,8 @@ export class Fingerprint {
 /** A flag for each page that lies wholly in the journal and does not hold its superblock. */
 function logPages(device: BlockDevice): Uint8Array {
   const pages = new Uint8Array(Math.ceil(device.size / PAGE))
-  const volume = new Volume(device, () => ({ sec: 0, nsec: 0 }))
+  // What a power failure left may be torn.
+  const volume = new Volume(device, () => ({ sec: 0, nsec: 0 }), undefined, { unsummed: true })
   const { view, at } = volume.superblock
   const ino = SuperBlock.s_journal_inum.get(view, at + volume.superblockOffset)
   for (const { logical, physical, length } of mappings(new Inode(volume, ino))) {

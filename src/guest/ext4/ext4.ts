@@ -18,6 +18,7 @@ import { hasInlineData, isInline } from './inline-data.js'
 import type { Inode } from './inode.js'
 import { type Mounted, type MountReport, markUnmounted, mountVolume } from './mount.js'
 import type { ErrorsBehaviour, MountOptions } from './mount-options.js'
+import { markUnmounted } from './mount-state.js'
 import * as namei from './namei.js'
 import { RangeOperations } from './range-operations.js'
 import { APPEND_FL, DAX_FL, GOOD_OLD_INODE_SIZE, IMMUTABLE_FL } from './raw-inode.js'
@@ -307,8 +308,7 @@ export class Ext4 implements FileSystem {
     if (journal === undefined) return
     for (this.#evictUnused(); this.#evictions.size > 0; this.#evictUnused())
       await Promise.all(this.#evictions)
-    await journal.close()
-    await markUnmounted(this.#volume)
+    await markUnmounted(this.#volume, journal)
   }
 
   #inode(ino: number): Inode {

@@ -7,8 +7,9 @@ import { continueEvict } from './evict.js'
 import { INCOMPAT, readOnlyFeatures } from './features.js'
 import { openJournal, withoutJournal } from './journal-inode.js'
 import { DEFAULT_BEHAVIOUR, type ErrorsBehaviour, type MountOptions } from './mount-options.js'
-import { ERROR_FS, ERRORS_CONTINUE, ERRORS_PANIC, ERRORS_RO, SuperBlock, VALID_FS } from './superblock.js'
-import { writeSuperblock } from './superblock-write.js'
+import { markMounted, markRecovered } from './mount-state.js'
+import { ERRORS_CONTINUE, ERRORS_PANIC, ERRORS_RO, SuperBlock } from './superblock.js'
+import { openVolume } from './torn-superblock.js'
 import { continueTruncate } from './truncate.js'
 import { Volume } from './volume.js'
 
@@ -35,16 +36,22 @@ export interface Mounted {
 
 /** Recovers the journal if need be, and opens the volume for use. Throws UnsupportedError, CorruptError or FsError. */
 export async function mountVolume(device: BlockDevice, options: MountOptions): Promise<Mounted> {
-  const settings = {
-    clock: options.clock,
-    commitInterval: options.commitInterval ?? 5000,
-    barrier: options.barrier ?? true,
-  }
+  const barrier = options.barrier ?? true
+  const settings = { clock: options.clock, commitInterval: options.commitInterval ?? 5000, barrier }
   const behaviour = { ...DEFAULT_BEHAVIOUR, ...options.behaviour }
-  let volume = new Volume(device, options.now, behaviour)
+  const isCopy = behaviour.superblock !== DEFAULT_BEHAVIOUR.superblock
+  let { volume, journal, isTorn } = openVolume(device, options.now, behaviour, settings)
   const report: MountReport = { orphans: 0, ...access(volume, options) }
-  let journal: Journal | undefined = openJournal(volume, settings)
-  if (journal?.needsRecovery && !options.noload) {
+  if (isCopy && !report.readOnly)
+    throw new FsError('EINVAL', 'sb= needs ro: the first superblock would stay as it is')
+  // A copy of the superblock never says.
+  const needsRecovery = isTorn || isCopy || (volume.incompat & INCOMPAT.needs_recovery) !== 0
+  if (options.noload) {
+    if (!report.readOnly)
+      throw new FsError('EINVAL', 'noload needs ro: without the journal the file system may be inconsistent')
+    // Opened again for what is wrong with it.
+    if (isTorn) volume = new Volume(device, options.now, behaviour)
+  } else if (journal?.needsRecovery && needsRecovery) {
     if (device.readOnly)
       throw new FsError(
         'EROFS',
@@ -55,24 +62,17 @@ export async function mountVolume(device: BlockDevice, options: MountOptions): P
     report.recovery = await journal.recover()
     log('recovered the journal: %o', report.recovery)
     volume = new Volume(device, options.now, behaviour)
-    if (report.readOnly) writeSuperblock(volume, clearNeedsRecovery)
     journal = openJournal(volume, settings)
-  } else if (options.noload && !report.readOnly) {
-    throw new FsError('EINVAL', 'noload needs ro: without the journal the file system may be inconsistent')
+    if (report.readOnly && journal !== undefined) await markRecovered(volume, journal)
+  } else if (journal?.needsRecovery && !report.readOnly) {
+    // Linux too takes the superblock's word for it that all of this is home.
+    await journal.wipe()
   }
-  if (behaviour.superblock !== DEFAULT_BEHAVIOUR.superblock && !report.readOnly)
-    throw new FsError('EINVAL', 'sb= needs ro: the first superblock would stay as it is')
   const errors = options.errors ?? errorsOf(volume)
-  const { barrier } = settings
   if (report.readOnly) return { volume, journal: undefined, errors, barrier, report }
   journal ??= withoutJournal(volume, settings)
   await markMounted(volume, journal)
   volume.journal = journal
-  // Before the first transaction, which may be that of the orphans.
-  journal.beforeCommit = (handle) => {
-    volume.blockAllocator.settleCounters(handle)
-    volume.checksums.seal(handle)
-  }
   report.orphans = await cleanOrphans(volume, journal)
   return { volume, journal, errors, barrier, report }
 }
@@ -100,44 +100,6 @@ function errorsOf(volume: Volume): ErrorsBehaviour {
     [ERRORS_PANIC]: 'panic',
   }
   return names[value] ?? 'continue'
-}
-
-function clearNeedsRecovery(view: DataView, at: number): void {
-  SuperBlock.s_feature_incompat.set(
-    view,
-    at,
-    SuperBlock.s_feature_incompat.get(view, at) & ~INCOMPAT.needs_recovery,
-  )
-}
-
-/**
- * From the first transaction on, whoever finds the image must look into the journal, or where there is none check it as
- * a whole: said before it can be needed.
- */
-async function markMounted(volume: Volume, journal: Journal): Promise<void> {
-  const found = journal.recordedError
-  writeSuperblock(volume, (view, at) => {
-    if (volume.hasJournal) {
-      const incompat = SuperBlock.s_feature_incompat.get(view, at)
-      SuperBlock.s_feature_incompat.set(view, at, (incompat | INCOMPAT.needs_recovery) >>> 0)
-    } else SuperBlock.s_state.set(view, at, volume.state & ~VALID_FS)
-    SuperBlock.s_mnt_count.set(view, at, (SuperBlock.s_mnt_count.get(view, at) + 1) & 0xffff)
-    SuperBlock.s_mtime.set(view, at, volume.now().sec >>> 0)
-    if (found !== 0) SuperBlock.s_state.set(view, at, SuperBlock.s_state.get(view, at) | ERROR_FS)
-  })
-  if (found !== 0) journal.clearError()
-  await volume.device.flush()
-}
-
-/** Marks the image as cleanly unmounted; the journal is closed and empty. */
-export async function markUnmounted(volume: Volume): Promise<void> {
-  writeSuperblock(volume, (view, at) => {
-    clearNeedsRecovery(view, at)
-    if (!volume.hasJournal)
-      SuperBlock.s_state.set(view, at, SuperBlock.s_state.get(view, at) | (volume.state & VALID_FS))
-    volume.orphans.markUnmounted(view, at)
-  })
-  await volume.device.flush()
 }
 
 /** Finishes what a crash left undone: frees inodes without links, truncates the others to their size. */

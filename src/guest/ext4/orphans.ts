@@ -87,7 +87,7 @@ export class Orphans {
     }
   }
 
-  /** In the superblock at `at` of `view`, after the last commit: nothing needs to look into an empty orphan file. */
+  /** In the superblock at `at` of `view`, for the last commit: nothing needs to look into an empty orphan file. */
   markUnmounted(view: DataView, at: number): void {
     if (this.#known.slots.size > 0) return
     const features = SuperBlock.s_feature_ro_compat.get(view, at)

@@ -1,23 +1,21 @@
 import type { CorruptError } from '../../../lib/errno.js'
+import type { Handle } from '../jbd2/handle.js'
 import type { Journal } from '../jbd2/journal.js'
-import { superblockChecksum } from './checksum.js'
 import { ERROR_FS, SuperBlock } from './superblock.js'
 import type { Volume } from './volume.js'
 
-/**
- * Changes the superblock in place, past the journal: for what must be true before the first transaction and after
- * the last. The journal holds no copy of the superblock's block then.
- */
-export function writeSuperblock(volume: Volume, change: (view: DataView, at: number) => void): void {
-  if (volume.superblock.shadow !== undefined) throw new Error('the superblock is in a transaction')
-  const { bytes, at } = volume.device.directAccess(volume.superblockPlace)
-  const copy = bytes.slice(at, at + SuperBlock.SIZE)
-  const view = new DataView(copy.buffer)
-  change(view, 0)
-  SuperBlock.s_wtime.set(view, 0, volume.now().sec >>> 0)
-  SuperBlock.s_wtime_hi.set(view, 0, Math.floor(volume.now().sec / 0x1_0000_0000) & 0xff)
-  if (volume.hasMetadataCsum) SuperBlock.s_checksum.set(view, 0, superblockChecksum(copy, 0))
-  volume.device.write(volume.superblockPlace, copy)
+/** Changes the superblock as part of `handle`'s transaction: `at` is where it begins in `view`. s_wtime is set. */
+export function changeSuperblock(
+  volume: Volume,
+  handle: Handle,
+  change: (view: DataView, at: number) => void,
+): void {
+  const { view, at: block } = volume.modifySuperblock(handle)
+  const at = block + volume.superblockOffset
+  change(view, at)
+  const { sec } = volume.now()
+  SuperBlock.s_wtime.set(view, at, sec >>> 0)
+  SuperBlock.s_wtime_hi.set(view, at, Math.floor(sec / 0x1_0000_0000) & 0xff)
 }
 
 /**

@@ -73,7 +73,13 @@ export class Volume {
   readonly superblockBlock: number
   readonly superblockOffset: number
 
-  constructor(device: BlockDevice, now: () => Timespec, behaviour: Readonly<Behaviour> = DEFAULT_BEHAVIOUR) {
+  /** `unsummed`: with the superblock's checksum not looked at. Throws CorruptError, UnsupportedError or FsError. */
+  constructor(
+    device: BlockDevice,
+    now: () => Timespec,
+    behaviour: Readonly<Behaviour> = DEFAULT_BEHAVIOUR,
+    { unsummed = false } = {},
+  ) {
     this.device = device
     this.now = now
     this.behaviour = behaviour
@@ -97,7 +103,7 @@ export class Volume {
     this.hasJournal = (this.compat & COMPAT.has_journal) !== 0
     this.state = sb(SuperBlock.s_state)
     this.hasMetadataCsum = (this.roCompat & RO_COMPAT.metadata_csum) !== 0
-    if (this.hasMetadataCsum) checkSuperblockChecksum(bytes, base, sb(SuperBlock.s_checksum))
+    if (this.hasMetadataCsum && !unsummed) checkSuperblockChecksum(bytes, base, sb(SuperBlock.s_checksum))
     checkIncompat(this.incompat)
 
     const is64 = (this.incompat & INCOMPAT['64bit']) !== 0

@@ -40,9 +40,15 @@ export class HomeStore implements TransactionStore {
     return Promise.reject(new FsError('EINVAL', 'there is no journal to recover'))
   }
 
+  wipe(): Promise<void> {
+    return Promise.reject(new FsError('EINVAL', 'there is no journal to wipe'))
+  }
+
+  committedCopy(): undefined {}
+
   async commit({ blocks }: Transaction): Promise<void> {
     const counters = this.#counters
-    for (const head of blocks) this.#writeHome(head)
+    for (const head of blocks) this.#store(head)
     counters.blocksCheckpointed += blocks.size
     if (this.#barrier) {
       counters.flushes++
@@ -52,6 +58,8 @@ export class HomeStore implements TransactionStore {
     counters.commits++
   }
 
+  async writeHome(): Promise<void> {}
+
   async checkpoint(): Promise<void> {}
 
   async clean(): Promise<void> {}
@@ -60,7 +68,7 @@ export class HomeStore implements TransactionStore {
     this.#stopped = true
   }
 
-  #writeHome(head: BufferHead): void {
+  #store(head: BufferHead): void {
     const { device, blockSize } = this.#cache
     device.write(head.block * blockSize, head.bytes, head.at, head.at + blockSize)
     // The bytes stay the same, so what was verified stays so.

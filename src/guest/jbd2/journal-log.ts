@@ -9,7 +9,7 @@ import type { JournalSuperblock } from './journal-superblock.js'
 import { Log } from './log.js'
 import { type LogFormat, logFormat } from './log-format.js'
 import { LogWriter } from './log-writer.js'
-import { type RecoveryReport, replay } from './recovery.js'
+import { findCommitted, type RecoveryReport, replay } from './recovery.js'
 import { nextTid } from './tid.js'
 import type { Transaction } from './transaction.js'
 import type { TransactionStore } from './transaction-store.js'
@@ -100,16 +100,31 @@ export class JournalLog implements TransactionStore {
     return report
   }
 
+  /** Empties the log without a replay. Returns with that durable. */
+  async wipe(): Promise<void> {
+    // A number that no block of the log has, since it holds fewer transactions than blocks.
+    this.#superblock.setTail(0, (this.#superblock.sequence + this.length) >>> 0)
+    this.#storeSuperblock()
+    await this.#flush()
+  }
+
+  /** What {@link recover} would copy to `block`. */
+  committedCopy(block: number): Uint8Array | undefined {
+    const { cache, map } = this.#options
+    return findCommitted(cache, map, this.#superblock, block)
+  }
+
   /**
-   * Makes a closed transaction durable, with two FLUSHes. When the log is half full, the blocks committed before
-   * go home by the way: the first FLUSH covers them, the second the tail that thereby moves.
+   * Makes a closed transaction durable, with two FLUSHes. When the log is half full, or the transaction is to be
+   * `alone` in it, the blocks committed before go home by the way: the first FLUSH covers them, the second the tail that
+   * thereby moves.
    */
-  async commit(transaction: Transaction): Promise<void> {
+  async commit(transaction: Transaction, alone = false): Promise<void> {
     const { tid, blocks, revokes } = transaction
     const { counters, now } = this.#options
     const start = this.#ring.head
     const startBlock = this.#ring.block(start)
-    const due = this.#isCheckpointDue(this.blocksFor(blocks.size, revokes.size))
+    const due = alone || this.#isCheckpointDue(this.blocksFor(blocks.size, revokes.size))
     if (due) this.#writeHome((head) => blocks.has(head))
     const copies = this.#writer.writeBody(transaction)
     const commitAt = this.#ring.take()
@@ -144,6 +159,12 @@ export class JournalLog implements TransactionStore {
     await this.#flush()
     // (6)
     this.#ring.release(head)
+  }
+
+  /** Copies home what is committed; with that durable, the log holds it as well. */
+  async writeHome(isChanged: (head: BufferHead) => boolean): Promise<void> {
+    this.#writeHome(isChanged)
+    await this.#flush()
   }
 
   /** Brings everything home and leaves the log empty on the medium. `tid`: the next transaction. */

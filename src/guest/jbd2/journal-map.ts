@@ -1,3 +1,5 @@
+import { CorruptError } from '../../../lib/errno.js'
+
 /** Consecutive blocks of the journal that are consecutive on the device. Units: blocks. */
 export interface JournalRun {
   logical: number
@@ -19,6 +21,23 @@ export class JournalMap {
       end += run.length
     }
     this.length = end
+  }
+
+  /** As from a medium of `blockCount` blocks: throws CorruptError where it is empty or past the end. */
+  static checked(runs: readonly JournalRun[], blockCount: number): JournalMap {
+    for (const run of runs) {
+      if (run.physical <= 0 || run.physical + run.length > blockCount)
+        throw new CorruptError({
+          structure: 'journal',
+          field: 'extent',
+          found: `${run.physical}+${run.length}`,
+          expected: `within ${blockCount} blocks`,
+        })
+    }
+    const map = new JournalMap(runs)
+    if (map.length === 0)
+      throw new CorruptError({ structure: 'journal', field: 'blocks', found: 0, expected: 'some' })
+    return map
   }
 
   /** File system block of journal block `logical`. Throws RangeError where nothing is mapped. */

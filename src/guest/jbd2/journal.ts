@@ -1,13 +1,14 @@
 import createDebug from 'debug'
 import { Completion } from '../../../lib/completion.js'
-import { CorruptError, E, FsError } from '../../../lib/errno.js'
-import type { BufferCache } from '../block/buffer-cache.js'
+import { E, FsError } from '../../../lib/errno.js'
 import { Handle, type HandleOwner } from './handle.js'
 import { HomeStore, NO_STATE } from './home-store.js'
 import { featuresToWrite } from './journal-feature.js'
 import { type JournalCounters, JournalLog } from './journal-log.js'
-import { JournalMap, type JournalRun } from './journal-map.js'
+import { JournalMap } from './journal-map.js'
+import type { JournalOptions } from './journal-options.js'
 import { JournalSuperblock } from './journal-superblock.js'
+import { HOOK_BLOCKS, LogSpace } from './log-space.js'
 import type { RecoveryReport } from './recovery.js'
 import { nextTid, previousTid, tidGeq } from './tid.js'
 import { Transaction } from './transaction.js'
@@ -15,26 +16,6 @@ import type { StoredState, TransactionStore } from './transaction-store.js'
 import { Undo } from './undo.js'
 
 const log = createDebug('fakedax:jbd2')
-
-/** Blocks that the beforeCommit hook may add to a transaction that is about to close. */
-const HOOK_BLOCKS = 16
-
-export interface JournalOptions {
-  /** Its device is the journal's. */
-  cache: BufferCache
-  /** Where the journal's blocks lie: all of them. */
-  map: readonly JournalRun[]
-  /** Milliseconds since 1970. */
-  now: () => number
-  /** How old a transaction may become before {@link Journal.tick} commits it; ms, default 5000. */
-  commitInterval?: number
-  /** Whether to FLUSH at all, default true. Without, nothing is promised about power failures. */
-  barrier?: boolean
-  /** CRC-32C in every block (CSUM_V3), as file systems with metadata_csum have; default true. */
-  checksum?: boolean
-  /** 64-bit block numbers, as file systems with 64bit have; default false. */
-  wide?: boolean
-}
 
 /**
  * The journal of ext4, in the format of jbd2. All is memory work, and synchronous, but for FLUSH.
@@ -52,7 +33,7 @@ export interface JournalOptions {
  * 8. After an abort nothing is stored but the superblock with s_errno, and no wait succeeds.
  */
 export class Journal {
-  /** Called as the running transaction closes, to complete it: up to 16 further blocks. */
+  /** Called as the running transaction closes, to complete it: up to {@link HOOK_BLOCKS} further blocks. */
   beforeCommit: ((handle: Handle) => void) | undefined
   /** Called when a transaction is durable. */
   onCommitted: ((tid: number) => void) | undefined
@@ -65,12 +46,11 @@ export class Journal {
 
   readonly #superblock: StoredState
   readonly #log: TransactionStore
+  readonly #space: LogSpace
   readonly #owner: HandleOwner
   readonly #interval: number
   readonly #now: () => number
   readonly #readOnly: boolean
-  /** Log blocks of one transaction (j_max_transaction_buffers). */
-  readonly #maxTransaction: number
   #needsRecovery: boolean
   #running: Transaction
   #committing: Transaction | undefined
@@ -111,15 +91,10 @@ export class Journal {
             ...medium,
             features: featuresToWrite(medium.superblock.features, checksum, wide),
           })
-    this.#maxTransaction = Math.floor(this.#log.length / 4)
-    const describing = this.#log.blocksFor(this.#maxTransaction, 1) - this.#maxTransaction
-    this.maxCredits = this.#maxTransaction - describing - HOOK_BLOCKS - 1
-    this.#owner = {
-      cache,
-      undo: new Undo(cache),
-      blockLimit: this.#log.length - 4 * describing - HOOK_BLOCKS - 1,
-      handleEnded: () => this.#handleEnded(),
-    }
+    this.#space = new LogSpace(this.#log)
+    this.maxCredits = this.#space.maxCredits
+    const { blockLimit } = this.#space
+    this.#owner = { cache, undo: new Undo(cache), blockLimit, handleEnded: () => this.#handleEnded() }
     this.#needsRecovery = superblock.start !== 0
     // One is left out, as Linux does: a power failure may have left blocks with that number in an empty log.
     this.#running = new Transaction(nextTid(superblock.sequence))
@@ -129,18 +104,7 @@ export class Journal {
   /** Reads and checks the journal's superblock; writes nothing. Throws CorruptError and UnsupportedError. */
   static open(options: JournalOptions): Journal {
     const { cache } = options
-    for (const run of options.map) {
-      if (run.physical <= 0 || run.physical + run.length > cache.blockCount)
-        throw new CorruptError({
-          structure: 'journal',
-          field: 'extent',
-          found: `${run.physical}+${run.length}`,
-          expected: `within ${cache.blockCount} blocks`,
-        })
-    }
-    const map = new JournalMap(options.map)
-    if (map.length === 0)
-      throw new CorruptError({ structure: 'journal', field: 'blocks', found: 0, expected: 'some' })
+    const map = JournalMap.checked(options.map, cache.blockCount)
     const block = map.physical(0)
     const { bytes, at } = cache.device.directAccess(block * cache.blockSize)
     const place = { blockSize: cache.blockSize, mapped: map.length, block }
@@ -189,10 +153,7 @@ export class Journal {
 
   /** Metadata blocks that still fit into the running transaction. */
   get room(): number {
-    const { blocks, revokes } = this.#running
-    const taken = this.#log.blocksFor(blocks.size + HOOK_BLOCKS, revokes.size + 1)
-    const left = Math.min(this.#maxTransaction, this.#log.free) - taken
-    return Math.max(0, left - (this.#log.blocksFor(left, 0) - left))
+    return this.#space.room(this.#running)
   }
 
   /**
@@ -200,14 +161,24 @@ export class Journal {
    * Rejects with CorruptError, UnsupportedError (fast commits) or EIO, and EROFS on a read-only device.
    */
   async recover(): Promise<RecoveryReport> {
-    if (!this.#needsRecovery) throw new FsError('EINVAL', 'journal needs no recovery')
-    if (this.#readOnly) throw new FsError('EROFS', 'journal recovery on a read-only device')
+    this.#requireRecovery()
     const report = await this.#log.recover()
     log('recovered %o', report)
-    this.#running = new Transaction(this.#superblock.sequence)
-    this.#committedTid = previousTid(this.#superblock.sequence)
-    this.#needsRecovery = false
+    this.#begin()
     return report
+  }
+
+  /** Empties the log without a replay, with one FLUSH: what it holds is void (jbd2_journal_wipe). As {@link recover}. */
+  async wipe(): Promise<void> {
+    this.#requireRecovery()
+    await this.#log.wipe()
+    log('wiped')
+    this.#begin()
+  }
+
+  /** What {@link recover} would bring home for `block`; a copy. Undefined: nothing. Throws as it does. */
+  committedCopy(block: number): Uint8Array | undefined {
+    return this.#needsRecovery ? this.#log.committedCopy(block) : undefined
   }
 
   /** Forgets {@link recordedError} with the next store of the superblock. */
@@ -229,16 +200,15 @@ export class Journal {
    */
   ready(credits: number): Promise<void> | undefined {
     if (this.#unwritable) return Promise.reject(this.#readOnlyError())
-    if (this.#fits(credits)) return undefined
+    if (this.#space.fits(this.#running, credits)) return undefined
     if (credits > this.maxCredits)
       throw new RangeError(`journal: ${credits} credits, at most ${this.maxCredits}`)
-    const full = !this.#running.empty && this.#transactionSize(credits) > this.#maxTransaction
-    if (full) this.#running.requested = true
+    if (this.#space.isFull(this.#running, credits)) this.#running.requested = true
     else if (!this.#working) this.#wantSpace = true
     this.#work()
     if (this.#unwritable) return Promise.reject(this.#readOnlyError())
     // A transaction closes at once; only its FLUSHes take time.
-    if (this.#fits(credits)) return undefined
+    if (this.#space.fits(this.#running, credits)) return undefined
     this.#turn ??= new Completion()
     return this.#turn.promise
   }
@@ -265,8 +235,22 @@ export class Journal {
     if (deadline !== undefined && now >= deadline && this.#aborted === undefined) void this.#request()
   }
 
-  /** Commits, brings everything home and leaves the log empty. Rejects with EIO when aborted. */
-  async close(): Promise<void> {
+  /**
+   * Copies all that is committed home, with one FLUSH; the log keeps it as well. To be called behind a commit and before
+   * the next. Rejects with EIO.
+   */
+  async writeHome(): Promise<void> {
+    if (this.#unwritable) throw this.#readOnlyError()
+    if (this.#committing !== undefined) throw new TypeError('journal: a commit is under way')
+    await this.#orAbort(this.#log.writeHome((head) => this.#running.blocks.has(head)))
+  }
+
+  /**
+   * Commits, brings everything home and leaves the log empty. `last` makes a last change, which may say that the log
+   * need not be read any more: it is committed when all else is durably home, and the log is emptied when it is, too.
+   * Rejects with EIO when aborted.
+   */
+  async close(last?: (handle: Handle) => void): Promise<void> {
     if (this.#closed || this.#needsRecovery) return
     await this.commit()
     while (this.#working) {
@@ -274,13 +258,8 @@ export class Journal {
       await this.#turn.promise
     }
     if (this.#aborted !== undefined) throw this.#aborted
-    this.#closed = true
-    try {
-      await this.#log.clean(this.#running.tid)
-    } catch (error) {
-      this.abort(error)
-      throw this.#aborted
-    }
+    this.#working = true
+    await this.#orAbort(this.#finishLog(last))
   }
 
   /** (8) Ends all writing for good: the journal, or the file system above it, cannot be trusted. */
@@ -296,8 +275,40 @@ export class Journal {
     this.onAbort?.(aborted)
   }
 
+  async #finishLog(last: ((handle: Handle) => void) | undefined): Promise<void> {
+    if (last !== undefined) {
+      const handle = this.start()
+      last(handle)
+      handle.stop()
+      await this.#commitRunning(true)
+    }
+    this.#closed = true
+    await this.#log.clean(this.#running.tid)
+  }
+
+  async #orAbort(work: Promise<void>): Promise<void> {
+    try {
+      await work
+    } catch (error) {
+      this.abort(error)
+      throw this.#aborted
+    }
+  }
+
   get #unwritable(): boolean {
     return this.#aborted !== undefined || this.#closed || this.#needsRecovery || this.#readOnly
+  }
+
+  #requireRecovery(): void {
+    if (!this.#needsRecovery) throw new FsError('EINVAL', 'journal needs no recovery')
+    if (this.#readOnly) throw new FsError('EROFS', 'journal recovery on a read-only device')
+  }
+
+  /** The log is empty: the next transaction is the one that the superblock names. */
+  #begin(): void {
+    this.#running = new Transaction(this.#superblock.sequence)
+    this.#committedTid = previousTid(this.#superblock.sequence)
+    this.#needsRecovery = false
   }
 
   #readOnlyError(): FsError {
@@ -310,16 +321,6 @@ export class Journal {
     this.counters.handles++
     if (this.#running.started === undefined && !this.#running.empty) this.#running.started = this.#now()
     if (this.#running.requested) this.#work()
-  }
-
-  /** Log blocks of the running transaction with `credits` more. */
-  #transactionSize(credits: number): number {
-    const { blocks, revokes } = this.#running
-    return this.#log.blocksFor(blocks.size + credits + HOOK_BLOCKS, revokes.size + 1)
-  }
-
-  #fits(credits: number): boolean {
-    return this.#transactionSize(credits) <= Math.min(this.#maxTransaction, this.#log.free)
   }
 
   #request(): Promise<void> {
@@ -361,10 +362,11 @@ export class Journal {
     await this.#log.checkpoint(this.#running.tid, (head) => this.#running.blocks.has(head))
   }
 
-  async #commitRunning(): Promise<void> {
-    if (this.#transactionSize(0) > this.#log.free) await this.#makeSpace()
+  /** `alone`: all committed before goes home first, so that nothing else in the log counts any more. */
+  async #commitRunning(alone = false): Promise<void> {
+    if (this.#space.size(this.#running, 0) > this.#log.free) await this.#makeSpace()
     const transaction = this.#close()
-    await this.#log.commit(transaction)
+    await this.#log.commit(transaction, alone)
     this.#finish(transaction)
   }
 

@@ -42,12 +42,45 @@ const EXT4_FC_TAG_HEAD = 9
  * follows the last transaction.
  */
 export function replay(cache: BufferCache, map: JournalMap, superblock: JournalSuperblock): RecoveryReport {
+  const scan = scanLog(cache, map, superblock)
+  const { latest, blocksRevoked } = latestCopies(scan)
+  for (const logged of latest.values()) copyHome(cache, logged)
+  return {
+    transactions: scan.transactions,
+    firstTid: superblock.sequence,
+    endTid: scan.endTid,
+    blocksReplayed: latest.size,
+    blocksRevoked,
+    revokeRecords: scan.revokeRecords,
+    stop: scan.stop,
+  }
+}
+
+/** What {@link replay} would copy to block `home`; undefined when the log has nothing for it. Reads only; throws alike. */
+export function findCommitted(
+  cache: BufferCache,
+  map: JournalMap,
+  superblock: JournalSuperblock,
+  home: number,
+): Uint8Array | undefined {
+  const logged = latestCopies(scanLog(cache, map, superblock)).latest.get(home)
+  if (logged === undefined) return undefined
+  const { bytes, at } = cache.device.directAccess(logged.copy * cache.blockSize)
+  const copy = bytes.slice(at, at + cache.blockSize)
+  if (logged.escaped) copy.set(magicBytes())
+  return copy
+}
+
+function scanLog(cache: BufferCache, map: JournalMap, superblock: JournalSuperblock): LogScan {
   const format = logFormat(cache.blockSize, superblock.features, superblock.uuid)
   const { first, end, start, sequence } = superblock
   const scan = new LogScan({ cache, map, format, first, end, start, sequence })
   if (hasFastCommit(cache, map, superblock, scan.endTid))
     throw new UnsupportedError('journal holds fast commits, which e2fsck can replay', ['fast_commit'])
+  return scan
+}
 
+function latestCopies(scan: LogScan): { latest: Map<number, LoggedBlock>; blocksRevoked: number } {
   const latest = new Map<number, LoggedBlock>()
   let blocksRevoked = 0
   for (const logged of scan.blocks) {
@@ -55,16 +88,7 @@ export function replay(cache: BufferCache, map: JournalMap, superblock: JournalS
     if (revoked !== undefined && tidGeq(revoked, logged.tid)) blocksRevoked++
     else latest.set(logged.home, logged)
   }
-  for (const logged of latest.values()) copyHome(cache, logged)
-  return {
-    transactions: scan.transactions,
-    firstTid: sequence,
-    endTid: scan.endTid,
-    blocksReplayed: latest.size,
-    blocksRevoked,
-    revokeRecords: scan.revokeRecords,
-    stop: scan.stop,
-  }
+  return { latest, blocksRevoked }
 }
 
 function copyHome(cache: BufferCache, logged: LoggedBlock): void {

@@ -24,8 +24,14 @@ export interface TransactionStore {
   /** Blocks that a transaction takes. */
   blocksFor(blocks: number, revokes: number): number
   recover(): Promise<RecoveryReport>
-  /** Makes a closed transaction durable. */
-  commit(transaction: Transaction): Promise<void>
+  /** Forgets, durably, what {@link recover} would bring home. */
+  wipe(): Promise<void>
+  /** What {@link recover} would bring home for `block`; a copy. */
+  committedCopy(block: number): Uint8Array | undefined
+  /** Makes a closed transaction durable; `alone`: when all before it is home. */
+  commit(transaction: Transaction, alone?: boolean): Promise<void>
+  /** Brings home what is committed, durably. */
+  writeHome(isChanged: (head: BufferHead) => boolean): Promise<void>
   /** Makes room. `tid`: the next transaction to be committed. */
   checkpoint(tid: number, isChanged: (head: BufferHead) => boolean): Promise<void>
   /** Brings everything home, durably. `tid`: the next transaction. */

@@ -136,12 +136,12 @@ t.test('a FLUSH fails -> EIO, read-only from then on, and no later fsync succeed
 t.test('nobarrier: fsync -> commits, and never a FLUSH', async (t) => {
   const disk = new RamDisk(image)
   const fs = await mountExt4(disk, new TestClock(), { barrier: false })
-  const before = disk.flushes
+  const before = fs.journalCounters?.commits ?? Number.NaN
   const ino = (await ready(fs)).mknod(fs.root, bytesOf('file'), 0o100644, 0, ROOT_USER)
   await writeAll(fs, ino, 0, block)
   await fs.fsync(ino, false)
   await writeAll(fs, ino, 0, block)
   await fs.fsync(ino, true)
-  t.equal(disk.flushes, before)
-  t.equal(fs.journalCounters?.commits, 1)
+  t.equal(disk.flushes, 0)
+  t.equal(fs.journalCounters?.commits, before + 1)
 })

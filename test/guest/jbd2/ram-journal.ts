@@ -1,5 +1,6 @@
 import { BufferCache } from '../../../src/guest/block/buffer-cache.js'
-import { Journal, type JournalOptions } from '../../../src/guest/jbd2/journal.js'
+import { Journal } from '../../../src/guest/jbd2/journal.js'
+import type { JournalOptions } from '../../../src/guest/jbd2/journal-options.js'
 import { JournalSuperblock } from '../../../src/guest/jbd2/journal-superblock.js'
 import { RamDisk } from '../../ram-disk.js'
 
