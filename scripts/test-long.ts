@@ -4,32 +4,40 @@
  */
 import { parseArgs } from 'node:util'
 import { Prng } from '../lib/prng.js'
-import { CONCURRENT, REUSE, SEQUENCES_OF_ONE, SEQUENCES_OF_TWO, sequenceOfTwo } from '../src/crash/ace.js'
+import {
+  CONCURRENT,
+  REMOUNTS,
+  REUSE,
+  SEQUENCES_OF_ONE,
+  SEQUENCES_OF_TWO,
+  sequenceOfTwo,
+} from '../src/crash/ace.js'
 import { Campaign, type Trial } from '../src/crash/campaign.js'
 import { exploreGenerations } from '../src/crash/generations.js'
-import { ImageSet } from '../src/crash/image-set.js'
-import { parseReplay } from '../src/crash/replay.js'
 import { corruptOnce, corruptSubject } from '../test/crash/corrupt-images.js'
+import {
+  type FailureTrial,
+  type Fault,
+  failedRun,
+  judgeFailedRun,
+  MOUNT_SYNCS,
+} from '../test/crash/failed-run.js'
+import { LONG_IMAGES, longImages } from '../test/crash/long-images.js'
 import { runAgainstModel } from '../test/crash/model-run.js'
 import { hunt } from '../test/crash/mutant-hunt.js'
 import { MUTANTS } from '../test/crash/mutants.js'
+import { formatReplayLine, parseReplayLine, type Replayable } from '../test/crash/replay-line.js'
+import { corruptFailure, disagreement, replayOnce } from '../test/crash/replayer.js'
 import { samplingJudges } from '../test/crash/sampling-judges.js'
-import { e2fsck, mkfsExt4 } from '../test/guest/ext4/image.js'
+import { e2fsck } from '../test/guest/ext4/image.js'
 
-const SMALL = ['-J', 'size=1', '-N', '400']
-
-/** File systems that our own mkfs does not make. */
-const FEATURES: readonly [string, string[]][] = [
-  ['no-orphan-file', ['-b', '1024', '-O', '^orphan_file']],
-  ['no-checksums', ['-b', '1024', '-O', '^metadata_csum,uninit_bg']],
-  ['small-groups', ['-b', '1024', '-g', '512']],
-  ['old', ['-b', '1024', '-I', '128', '-O', '^64bit,^flex_bg,^dir_index']],
-]
-const IMAGES = ['empty-1k', 'small-1k', 'empty-4k', ...FEATURES.map(([name]) => name)]
 const SHAPES = ['60/10/6000/4', '150/30/12000/8', '400/60/4000/6', '900/25/4000/3']
+const OTHERS = [...CONCURRENT, ...REUSE, ...REMOUNTS]
+/** Workloads in which a mutant has to show. */
+const HUNT = 120
 
 class LongTest {
-  readonly #images = new ImageSet()
+  readonly #images = longImages()
   readonly #judges = samplingJudges()
   readonly #campaign = new Campaign(this.#images)
   readonly #seed: number
@@ -37,6 +45,7 @@ class LongTest {
   readonly #end: number
   #shown = 0
   #model = 0
+  #failed = { runs: 0, states: 0 }
   #corrupt = 0
   #disagreements = 0
   #failures = 0
@@ -45,7 +54,6 @@ class LongTest {
     this.#seed = seed
     this.#prng = new Prng(seed)
     this.#end = end
-    for (const [name, options] of FEATURES) this.#images.add(name, mkfsExt4(4 << 20, [...SMALL, ...options]))
   }
 
   async run(): Promise<boolean> {
@@ -55,10 +63,11 @@ class LongTest {
       await this.#random()
       await this.#generations()
       await this.#models()
+      await this.#failedRuns()
       await this.#corruptions()
       console.log(`round ${round + 1}: ${this.#campaign.summary}; ${this.#judges.described}`)
       console.log(
-        `  ${this.#model} model runs, ${this.#corrupt} corrupt images (${this.#disagreements} judged otherwise by e2fsck)`,
+        `  ${this.#model} model runs, ${this.#failed.runs} runs on a failing host (${this.#failed.states} crash states), ${this.#corrupt} corrupt images (${this.#disagreements} judged otherwise by e2fsck)`,
       )
     }
     return this.#failures === 0
@@ -67,9 +76,9 @@ class LongTest {
   async #mutants(): Promise<void> {
     let caught = 0
     for (const mutant of MUTANTS) {
-      const result = await hunt(mutant, this.#images, this.#seed, 120)
-      if (result.caught === undefined)
-        this.#fail(`not caught: ${mutant.name} (seed ${this.#seed}, ${result.states} states)`)
+      const what = { kind: 'mutant', name: mutant.name, seed: this.#seed, limit: HUNT } as const
+      const result = await hunt(mutant, this.#images, what.seed, what.limit)
+      if (result.caught === undefined) this.#fail(what, `not caught in ${result.states} crash states`)
       else caught++
     }
     console.log(`${caught} of ${MUTANTS.length} deliberate breaks caught`)
@@ -89,7 +98,7 @@ class LongTest {
             ? first
             : kind === 5
               ? `${first}; ${SEQUENCES_OF_ONE[prng.below(SEQUENCES_OF_ONE.length)]}`
-              : ([...CONCURRENT, ...REUSE][prng.below(CONCURRENT.length + REUSE.length)] as string)
+              : (OTHERS[prng.below(OTHERS.length)] as string)
       await this.#explore(
         { image: prng.below(4) === 0 ? 'ace-4k' : 'ace-1k', workload, seed: this.#pace() },
         true,
@@ -101,19 +110,18 @@ class LongTest {
     const prng = this.#prng
     const until = Math.min(this.#end, Date.now() + 30_000)
     while (Date.now() < until) {
-      const image = IMAGES[prng.below(IMAGES.length)] as string
+      const image = LONG_IMAGES[prng.below(LONG_IMAGES.length)] as string
       const workload = `random:${prng.next()}/${SHAPES[prng.below(SHAPES.length)]}`
       await this.#explore({ image, workload, seed: this.#pace() }, false)
     }
   }
 
   async #generations(): Promise<void> {
-    for (const image of IMAGES) {
+    for (const image of LONG_IMAGES) {
       const options = { seed: this.#prng.next(), generations: 12, shape: '40/12/6000/4' }
       const first = await this.#images.get(image)
       const wrong = await exploreGenerations(first, options, this.#campaign.statistics)
-      if (wrong !== undefined)
-        this.#fail(`generations: image=${image} ${JSON.stringify(options)}\n  ${wrong}`)
+      if (wrong !== undefined) this.#fail({ kind: 'generations', image, options }, wrong)
       if (Date.now() > this.#end) return
     }
   }
@@ -129,11 +137,11 @@ class LongTest {
       sample: this.#judges.sample,
     })
     for (; this.#shown < this.#campaign.failures.length; this.#shown++)
-      this.#fail(this.#campaign.failures[this.#shown] as string)
+      this.#tell(this.#campaign.failures[this.#shown] as string)
   }
 
   async #models(): Promise<void> {
-    for (const image of IMAGES) {
+    for (const image of LONG_IMAGES) {
       const seed = this.#prng.next()
       const size = 1000 * (1 + this.#prng.below(60))
       const options = {
@@ -145,24 +153,57 @@ class LongTest {
       }
       const run = await runAgainstModel(await this.#images.get(image), seed, options)
       this.#model++
-      const what = `model run: image=${image} seed=${seed} ${JSON.stringify(options)}`
-      if (run.wrong !== undefined) this.#fail(`${what}\n  ${run.wrong}`)
-      const judged = e2fsck(run.image)
-      if (run.wrong === undefined && judged.status !== 0) this.#fail(`${what}\n  ${judged.output}`)
+      const what = { kind: 'model', image, seed, options } as const
+      const judged = run.wrong === undefined ? e2fsck(run.image) : undefined
+      if (run.wrong !== undefined) this.#fail(what, run.wrong)
+      else if (judged?.status !== 0) this.#fail(what, `e2fsck -fn: ${judged?.output}`)
       if (Date.now() > this.#end) return
     }
   }
 
+  async #failedRuns(): Promise<void> {
+    const prng = this.#prng
+    for (let count = 0; count < 20 && Date.now() < this.#end; count++) {
+      const fault = this.#fault()
+      const drawn = prng.below(2) === 0 ? OTHERS[prng.below(OTHERS.length)] : undefined
+      const workload = drawn ?? `random:${prng.next()}/40/12/6000/3`
+      // Old content must not come back in the middle of an operation: the oracle would never have seen the new.
+      const isOld = fault.kind === 'sync' && fault.after === 'clean, old content'
+      if ((isOld || fault.kind === 'hang') && (drawn === undefined || drawn.includes('&'))) continue
+      if (workload.includes('remount')) continue
+      const trial: FailureTrial = { image: 'ace-1k', workload, seed: isOld ? undefined : this.#pace(), fault }
+      const run = await failedRun(await this.#images.get(trial.image), trial)
+      this.#failed.runs++
+      this.#failed.states += run.states
+      const wrong = judgeFailedRun(trial, run)
+      if (wrong !== undefined) this.#fail({ kind: 'failure', trial }, wrong)
+    }
+  }
+
+  #fault(): Fault {
+    const prng = this.#prng
+    const at = MOUNT_SYNCS + 1 + prng.below(8)
+    const kind = prng.below(6)
+    if (kind === 0) return { kind: 'reset', at: prng.below(10) }
+    if (kind === 1) return { kind: 'hang', at }
+    const after = (['keep dirty', 'clean, new content', 'clean, old content'] as const)[prng.below(3)]
+    const code = prng.below(2) === 0 ? 'EIO' : 'ENOSPC'
+    return { kind: 'sync', at, code, after: after ?? 'keep dirty', sticky: prng.below(2) === 0 }
+  }
+
   async #corruptions(): Promise<void> {
-    for (const image of ['no-checksums', 'empty-1k', 'old']) {
+    for (const image of ['no-checksums', 'empty-1k', 'old', 'small-groups', 'deep-1k']) {
       const subject = await corruptSubject(await this.#images.get(image))
-      for (let count = 0; count < 150 && Date.now() < this.#end; count++) {
-        const result = await corruptOnce(subject, this.#prng.next())
+      for (let count = 0; count < 100 && Date.now() < this.#end; count++) {
+        const what = { kind: 'corrupt', image, seed: this.#prng.next() } as const
+        const result = await corruptOnce(subject, what.seed)
         this.#corrupt++
-        if (result.error !== undefined)
-          this.#fail(`corrupt image=${image} ${result.what}\n  ${(result.error as Error).stack}`)
-        else if (count % 10 === 0 && result.clean !== (e2fsck(result.image).status === 0))
-          this.#disagreements++
+        const failure = corruptFailure(result)
+        if (failure !== undefined) this.#fail(what, failure)
+        const differs = failure === undefined && count % 5 === 0 ? disagreement(result) : undefined
+        if (differs === undefined) continue
+        this.#disagreements++
+        console.log(`DIFFERS ${formatReplayLine(what)}\n  ${differs}`)
       }
     }
   }
@@ -171,17 +212,19 @@ class LongTest {
     return this.#prng.below(2) === 0 ? undefined : this.#prng.next()
   }
 
-  #fail(line: string): void {
+  #fail(what: Replayable, message: string): void {
+    this.#tell(`${formatReplayLine(what)}\n  ${message}`)
+  }
+
+  #tell(lines: string): void {
     this.#failures++
-    console.log(`FAILED ${line}`)
+    console.log(`FAILED ${lines}`)
   }
 }
 
 async function replay(line: string): Promise<boolean> {
-  const images = new ImageSet()
-  for (const [name, options] of FEATURES) images.add(name, mkfsExt4(4 << 20, [...SMALL, ...options]))
-  const wrong = await new Campaign(images).replay(parseReplay(line))
-  console.log(wrong ?? 'recovered as it has to be')
+  const wrong = await replayOnce(parseReplayLine(line), longImages())
+  console.log(wrong ?? 'all is as it has to be')
   return wrong === undefined
 }
 

@@ -93,3 +93,11 @@ export const REUSE: readonly string[] = [
   'unlink foo; sync; append A/foo 12000; mkdir D; sync; rmdir D; sync; append A/foo 3000; fsync A/foo',
   'unlink foo; append A/foo 12000; fsync& A/foo; mkdir D; fsync D; rmdir D; append A/foo 3000; fsync A/foo',
 ]
+
+/** Unmounts and mounts among the operations: the superblock says whether the log counts, and both change. */
+export const REMOUNTS: readonly string[] = [
+  'remount; creat bar; fsync bar',
+  'append foo 100; remount; write foo 0 300; fdatasync foo; remount',
+  'hold A/foo; unlink A/foo; unlink foo; remount; creat bar; append bar 3000; sync',
+  'creat bar; fsync& bar; append foo 9000; fsync& foo; remount; rename bar A/foo; fsync A; remount; unlink foo',
+]

@@ -55,10 +55,7 @@ export class Campaign {
     this.statistics.workloads++
     const run = await this.#record(trial)
     if (run.error !== undefined) {
-      const message = run.error instanceof Error ? (run.error.stack ?? run.error.message) : run.error
-      this.failures.push(
-        `image=${trial.image} seed=${trial.seed ?? 'none'} workload="${trial.workload}"\n  the run itself: ${message}`,
-      )
+      this.failures.push(`${formatRun(trial)}\n  ${describeError(run.error)}`)
     } else {
       const options = { ...DEFAULTS, ...choice, prng: new Prng(seed) }
       const explorer = new Explorer(run.image, run.runner.oracle, options, this.statistics)
@@ -68,14 +65,19 @@ export class Campaign {
     this.statistics.seconds += (process.cpuUsage().user - began) / 1e6
   }
 
-  /** What is wrong with the state of a replay line; undefined: nothing. */
-  async replay(replay: Replay): Promise<string | undefined> {
+  /** What is wrong with the state of a replay line; undefined: nothing. `sample`: a further judge. */
+  async replay(replay: Replay, sample?: ExplorerOptions['sample']): Promise<string | undefined> {
     const run = await this.#record(replay)
     if (run.error !== undefined) throw run.error
-    const { failureLimit, ...rest } = DEFAULTS
-    const options = { ...rest, failureLimit, prng: new Prng(0) }
+    const options = { ...DEFAULTS, prng: new Prng(0), ...(sample === undefined ? {} : { sample }) }
     const explorer = new Explorer(run.image, run.runner.oracle, options, this.statistics)
     return explorer.replay(run.machine.log, { ...replay, survivors: parseSurvivors(replay.survivors) })
+  }
+
+  /** How the run of a trial ended, when it did not end well. */
+  async rerun(trial: Trial): Promise<string | undefined> {
+    const { error } = await this.#record(trial)
+    return error === undefined ? undefined : describeError(error)
   }
 
   /** One line. */
@@ -90,6 +92,15 @@ export class Campaign {
     const seed = trial.seed === undefined ? {} : { seed: trial.seed }
     return recordWorkload(expandWorkload(trial.workload), { ...this.#machine, image, ...seed })
   }
+}
+
+/** As the line of a run that did not end well. */
+export function formatRun({ image, seed, workload }: Trial): string {
+  return `run image=${image} seed=${seed ?? 'none'} workload="${workload}"`
+}
+
+function describeError(error: unknown): string {
+  return `the run itself: ${error instanceof Error ? (error.stack ?? error.message) : error}`
 }
 
 function describe({ image, seed, workload }: Trial, failure: CrashFailure): string {

@@ -87,7 +87,7 @@ export class Explorer {
     }
   }
 
-  /** Judges the one state that a replay line names. */
+  /** Judges the one state that a replay line names, by {@link ExplorerOptions.sample} too. */
   async replay(log: StoreLog, place: StatePlace): Promise<string | undefined> {
     for (const epoch of epochs(log.events, PAGE)) {
       if (epoch.index === place.epoch) return this.#judgePlace(epoch, place)
@@ -107,7 +107,8 @@ export class Explorer {
     const lay = (): void => layCrashState(this.#disk, epoch, stores, survivors)
     if (recovery) return (await exploreRecovery(this.#disk, this.#judge, lay, expectation)).failure
     lay()
-    return (await this.#judge.judge(expectation, tried)).failure
+    const { failure, tree } = await this.#judge.judge(expectation, tried)
+    return failure ?? this.#options.sample?.(this.#disk.bytes.slice(), tree)
   }
 
   #settle(epoch: Epoch): void {
@@ -161,7 +162,8 @@ export class Explorer {
     const lay = (): void => layCrashState(disk, epoch, position.stores, survivors)
     this.#statistics.states++
     lay()
-    const tried = prng.below(2) === 0
+    const expectation = { oracle: this.#oracle, ...position }
+    const { failure, tree, fresh, tried } = await this.#judge.judge(expectation, prng.below(2) === 0)
     const fail = (message: string, recovery = false): void => {
       this.failures.push({
         epoch: epoch.index,
@@ -172,8 +174,6 @@ export class Explorer {
         message,
       })
     }
-    const expectation = { oracle: this.#oracle, ...position }
-    const { failure, tree, fresh } = await this.#judge.judge(expectation, tried)
     if (tree !== undefined) this.#statistics.trees.add(tree.names)
     if (failure !== undefined) fail(failure)
     else if (fresh && sampleRate > 0 && prng.below(sampleRate) === 0) {

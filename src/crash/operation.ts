@@ -8,6 +8,7 @@
  *     hold P                           keeps the inode in use, as an open file does, until the end of the workload
  *     fsync P | fdatasync P | sync | tick MILLISECONDS
  *     fsync& P | sync&                 the next operations do not wait for it
+ *     remount                          lets go of what is held, unmounts and mounts
  */
 export type OperationName =
   | 'creat'
@@ -33,6 +34,7 @@ export type OperationName =
   | 'fsync&'
   | 'sync&'
   | 'tick'
+  | 'remount'
 
 const ARGUMENTS: Record<OperationName, number> = {
   creat: 1,
@@ -58,6 +60,7 @@ const ARGUMENTS: Record<OperationName, number> = {
   'fsync&': 1,
   'sync&': 0,
   tick: 1,
+  remount: 0,
 }
 
 export interface Operation {

@@ -85,13 +85,6 @@ function drawVersion(prng: Prng, stores: number): number {
   return kind === 0 ? 0 : kind === 1 ? stores : prng.below(stores + 1)
 }
 
-/**
- * The file system's superblock is not torn: its checksum is in the second sector, so that Linux too refuses one of
- * which a single sector is new (e2fsck then takes a backup).
- */
-const SUPERBLOCK_OFFSET = 1024
-const SUPERBLOCK_END = 2048
-
 /** Draws a version for each page, or for some pages one for each unit. */
 class Tear {
   readonly #prng: Prng
@@ -115,9 +108,9 @@ class Tear {
     }
     const end = part.offset + part.bytes.length
     for (let at = part.offset; at < end; ) {
-      const whole = at >= SUPERBLOCK_OFFSET && at < SUPERBLOCK_END
-      const next = Math.min(end, whole ? SUPERBLOCK_END : (Math.floor(at / this.#unit) + 1) * this.#unit)
-      const version = this.#unitVersion(Math.floor((whole ? SUPERBLOCK_OFFSET : at) / this.#unit))
+      const unit = Math.floor(at / this.#unit)
+      const next = Math.min(end, (unit + 1) * this.#unit)
+      const version = this.#unitVersion(unit)
       if (part.store < version) disk.lay(at, part.bytes, at - part.offset, next - part.offset)
       at = next
     }

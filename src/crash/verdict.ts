@@ -20,11 +20,14 @@ export interface Verdict {
   readonly tree: Tree | undefined
   /** This recovered image was not seen before; the disk holds it, unmounted. */
   readonly fresh: boolean
+  /** What was recovered was used also: here, or when the same image was met first. */
+  readonly tried: boolean
 }
 
 /** What is known of a recovered image. */
 interface Known {
   readonly tree: Tree
+  readonly tried: boolean
   failure: string | undefined
 }
 
@@ -57,13 +60,14 @@ export class Judge {
       const fresh = known === undefined
       if (known === undefined) {
         tree = readTree(fs)
-        known = { tree, failure: await this.#inspect(fs, tree, tried) }
+        known = { tree, tried, failure: await this.#inspect(fs, tree, tried) }
         this.#known.set(key, known)
       }
       tree = known.tree
-      return { failure: oracle.judge(tree, acknowledged, begun) ?? known.failure, tree, fresh }
+      const failure = oracle.judge(tree, acknowledged, begun) ?? known.failure
+      return { failure, tree, fresh, tried: known.tried }
     } catch (error) {
-      return { failure: `recovery: ${describe(error)}`, tree, fresh: true }
+      return { failure: `recovery: ${describe(error)}`, tree, fresh: true, tried }
     }
   }
 

@@ -67,16 +67,34 @@ export class WorkloadRunner {
   /** Waits for what runs in the background, lets go of held inodes and unmounts. */
   async finish(): Promise<void> {
     const { fs, log } = this.#machine
-    await Promise.all(this.#background)
-    if (this.#error !== undefined) throw this.#error
+    await this.#settle()
     const number = this.#count++
     log.operation(number)
-    for (const ino of this.#held.splice(0)) fs.release(ino, 1)
+    this.#letGo()
     this.#observe()
     await fs.unmount()
     log.ended(number)
     this.oracle.acknowledged({ tree: this.oracle.last })
     log.acknowledged(number)
+  }
+
+  async #settle(): Promise<void> {
+    await Promise.all(this.#background)
+    if (this.#error !== undefined) throw this.#error
+  }
+
+  #letGo(): void {
+    for (const ino of this.#held.splice(0)) this.#machine.fs.release(ino, 1)
+  }
+
+  /** What is unmounted is durable, also while it is mounted again. */
+  async #remount(number: number): Promise<void> {
+    await this.#settle()
+    this.#letGo()
+    await this.#machine.fs.unmount()
+    this.oracle.acknowledged({ tree: this.oracle.last })
+    this.#machine.log.acknowledged(number)
+    await this.#machine.mount()
   }
 
   /** Of something in the background; {@link finish} tells. */
@@ -107,6 +125,8 @@ export class WorkloadRunner {
         this.#machine.tick(Number(path))
         for (let turn = 0; turn < 100; turn++) await undefined
         return
+      case 'remount':
+        return this.#remount(number)
       case 'hold': {
         const ino = this.#ino(path)
         fs.retain(ino)

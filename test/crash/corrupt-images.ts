@@ -7,7 +7,7 @@ import { visitCorrupt } from './corrupt-run.js'
 import { type MetadataPlace, metadataPlaces } from './metadata-places.js'
 import { describeMutation, drawMutation, mutate } from './mutator.js'
 
-/** A directory of several blocks with an index, a file with an extent tree of two levels, one of everything else. */
+/** A directory of several blocks with an index, a file with an extent tree of two levels, attribute blocks, one of everything else. */
 const CONTENT = [
   'mkdir A; mkdir B; mkdir A/C; creat foo; append foo 5000; symlink 20 link; symlink 200 longlink; creat sparse',
   ...Array.from({ length: 12 }, (_, index) => `write sparse ${index * 5000} 200`),
@@ -15,7 +15,8 @@ const CONTENT = [
     { length: 60 },
     (_, index) => `creat B/a-rather-long-name-that-fills-directory-blocks-${index}`,
   ),
-  'falloc foo 1 9000 4000; link foo A/bar; sync',
+  'falloc foo 1 9000 4000; link foo A/bar; setxattr foo user.small 20; setxattr foo user.large 600',
+  'setxattr A user.large 500; setxattr A user.other 30; sync',
 ].join('; ')
 
 export interface CorruptSubject {

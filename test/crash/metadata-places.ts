@@ -1,8 +1,10 @@
 import type { BlockDevice } from '../../src/guest/block/block-device.js'
 import { mappings } from '../../src/guest/ext4/extent-tree.js'
 import { Inode } from '../../src/guest/ext4/inode.js'
-import { EXTENTS_FL } from '../../src/guest/ext4/raw-inode.js'
+import { EXTENTS_FL, INDEX_FL } from '../../src/guest/ext4/raw-inode.js'
+import { SUPERBLOCK_OFFSET, SuperBlock } from '../../src/guest/ext4/superblock.js'
 import { Volume } from '../../src/guest/ext4/volume.js'
+import { ChecksumRepair, type Repair } from './checksum-repair.js'
 
 /** Where a structure of the file system lies; bytes. */
 export interface MetadataPlace {
@@ -10,65 +12,132 @@ export interface MetadataPlace {
   readonly offset: number
   readonly length: number
   readonly ino?: number
+  /** Makes its checksum right again, where there is one. */
+  readonly repair: Repair
 }
 
-/** Every structure of a good image: superblock, descriptors, bitmaps, inodes in use, directories, trees, journal. */
+const JOURNAL_SUPERBLOCK_SIZE = 256
+const ROOT_COUNT = 0x20
+const NODE_COUNT = 0x8
+
+/** Every structure of a good image: superblock, descriptors, bitmaps, inodes in use and all that is theirs, journal. */
 export function metadataPlaces(disk: BlockDevice, inos: Iterable<number>): MetadataPlace[] {
   const volume = new Volume(disk, () => ({ sec: 0, nsec: 0 }))
-  const { blockSize } = volume
-  const places: MetadataPlace[] = [{ structure: 'superblock', offset: 1024, length: 1024 }]
-  const descriptors = (volume.superblockBlock + 1) * blockSize
+  const { blockSize, groups } = volume
+  const repair = new ChecksumRepair(volume)
+  const places: MetadataPlace[] = [
+    {
+      structure: 'superblock',
+      offset: SUPERBLOCK_OFFSET,
+      length: SuperBlock.SIZE,
+      repair: repair.superblock,
+    },
+  ]
   for (let group = 0; group < volume.groupCount; group++) {
-    places.push({
-      structure: 'group descriptor',
-      offset: descriptors + group * volume.descSize,
-      length: volume.descSize,
-    })
-    places.push({
-      structure: 'block bitmap',
-      offset: volume.groups.blockBitmap(group) * blockSize,
-      length: blockSize,
-    })
-    places.push({
-      structure: 'inode bitmap',
-      offset: volume.groups.inodeBitmap(group) * blockSize,
-      length: blockSize,
-    })
+    const offset = repair.descriptorAt(group)
+    places.push(
+      { structure: 'group descriptor', offset, length: volume.descSize, repair: repair.groupDesc(group) },
+      {
+        structure: 'block bitmap',
+        offset: groups.blockBitmap(group) * blockSize,
+        length: blockSize,
+        repair: repair.blockBitmap(group),
+      },
+      {
+        structure: 'inode bitmap',
+        offset: groups.inodeBitmap(group) * blockSize,
+        length: blockSize,
+        repair: repair.inodeBitmap(group),
+      },
+    )
   }
-  for (const ino of new Set([2, 7, 8, 11, ...inos])) {
+  const orphanFile = superblockField(volume, 's_orphan_file_inum')
+  const special = [2, 7, 8, 11, ...(orphanFile === 0 ? [] : [orphanFile])]
+  for (const ino of new Set([...special, ...inos])) {
     const inode = new Inode(volume, ino)
+    const offset = inode.block * blockSize + inode.offset
     places.push({
       structure: 'inode',
-      offset: inode.block * blockSize + inode.offset,
+      offset,
       length: volume.inodeSize,
       ino,
+      repair: repair.inode(ino, offset),
     })
-    if ((inode.flags & EXTENTS_FL) !== 0) places.push(...ownBlocks(volume, inode))
+    for (const block of ownBlocks(volume, inode, repair, ino === orphanFile))
+      places.push({ length: blockSize, ino, ...block })
   }
   return places
 }
 
-function* ownBlocks(volume: Volume, inode: Inode): Generator<MetadataPlace> {
+function superblockField(volume: Volume, field: 's_orphan_file_inum' | 's_journal_inum'): number {
+  const { view, at } = volume.superblock
+  return SuperBlock[field].get(view, at + volume.superblockOffset)
+}
+
+type OwnBlock = Pick<MetadataPlace, 'structure' | 'offset' | 'repair'> & { readonly length?: number }
+
+function* ownBlocks(
+  volume: Volume,
+  inode: Inode,
+  repair: ChecksumRepair,
+  isOrphanFile: boolean,
+): Generator<OwnBlock> {
   const { blockSize } = volume
-  const { bytes, view } = inode.head
-  const root = inode.head.at + inode.offset + 0x28
-  if (view.getUint16(root + 6, true) > 0) {
-    for (let entry = 0; entry < view.getUint16(root + 2, true); entry++) {
-      const block = view.getUint32(root + 12 + entry * 12 + 4, true)
-      yield { structure: 'extent block', offset: block * blockSize, length: blockSize, ino: inode.ino }
+  const seed = inode.checksumSeed
+  if (inode.fileAcl !== 0) {
+    const offset = inode.fileAcl * blockSize
+    yield { structure: 'xattr block', offset, repair: repair.xattrBlock(offset) }
+  }
+  if ((inode.flags & EXTENTS_FL) === 0) return
+  for (const block of extentBlocks(volume, inode)) {
+    const offset = block * blockSize
+    yield { structure: 'extent block', offset, repair: repair.extentBlock(seed, offset) }
+  }
+  const isJournal = inode.ino === superblockField(volume, 's_journal_inum')
+  if (!(inode.isDirectory || isJournal || isOrphanFile)) return
+  for (const { logical, physical, length } of mappings(inode)) {
+    for (let block = 0; block < length; block++) {
+      const offset = (physical + block) * blockSize
+      if (isJournal) {
+        yield {
+          structure: 'journal superblock',
+          offset,
+          length: JOURNAL_SUPERBLOCK_SIZE,
+          repair: repair.journalSuperblock(offset),
+        }
+        return
+      }
+      yield isOrphanFile
+        ? { structure: 'orphan file block', offset, repair: repair.orphanBlock(seed, offset) }
+        : dirBlock(inode, repair, logical + block, offset)
     }
   }
-  if (bytes.length === 0 || !(inode.isDirectory || inode.ino === 8)) return
-  for (const { physical, length } of mappings(inode)) {
-    const structure = inode.isDirectory ? 'directory block' : 'journal superblock'
-    const count = inode.isDirectory ? length : 1
-    for (let block = 0; block < count; block++)
-      yield {
-        structure,
-        offset: (physical + block) * blockSize,
-        length: inode.isDirectory ? blockSize : 256,
-        ino: inode.ino,
-      }
-    if (!inode.isDirectory) return
+}
+
+function dirBlock(inode: Inode, repair: ChecksumRepair, logical: number, offset: number): OwnBlock {
+  const { blockSize, cache } = inode.volume
+  const seed = inode.checksumSeed
+  if ((inode.flags & INDEX_FL) !== 0) {
+    if (logical === 0)
+      return { structure: 'htree root', offset, repair: repair.dxBlock(seed, offset, ROOT_COUNT) }
+    const { view, at } = cache.get(offset / blockSize)
+    // A node begins with an unused entry that spans the block.
+    const isNode = view.getUint32(at, true) === 0 && view.getUint16(at + 4, true) === blockSize
+    if (isNode) return { structure: 'htree node', offset, repair: repair.dxBlock(seed, offset, NODE_COUNT) }
+  }
+  return { structure: 'directory leaf', offset, repair: repair.dirLeaf(seed, offset) }
+}
+
+/** The blocks of the extent tree, below the root in the inode. */
+function* extentBlocks({ cache }: Volume, inode: Inode): Generator<number> {
+  const { view, at } = inode.head
+  const pending = [{ view, at: at + inode.offset + 0x28 }]
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    if (node.view.getUint16(node.at + 6, true) === 0) continue
+    for (let entry = 0; entry < node.view.getUint16(node.at + 2, true); entry++) {
+      const block = node.view.getUint32(node.at + 12 + entry * 12 + 4, true)
+      yield block
+      pending.push(cache.get(block))
+    }
   }
 }

@@ -1,5 +1,12 @@
 import { Prng } from '../../lib/prng.js'
-import { CONCURRENT, REUSE, SEQUENCES_OF_ONE, SEQUENCES_OF_TWO, sequenceOfTwo } from '../../src/crash/ace.js'
+import {
+  CONCURRENT,
+  REMOUNTS,
+  REUSE,
+  SEQUENCES_OF_ONE,
+  SEQUENCES_OF_TWO,
+  sequenceOfTwo,
+} from '../../src/crash/ace.js'
 import { Campaign, type Trial } from '../../src/crash/campaign.js'
 import type { ImageSet } from '../../src/crash/image-set.js'
 import type { Mutant } from './mutants.js'
@@ -18,7 +25,7 @@ export async function hunt(mutant: Mutant, images: ImageSet, seed: number, limit
   const campaign = new Campaign(images, mutant.machine)
   try {
     for (const trial of trials(seed, limit)) {
-      await campaign.run(trial, seed, { failureLimit: 1, recoveryRate: 0, positionRate: 4 })
+      await campaign.run(trial, seed, { failureLimit: 1, recoveryRate: 0, positionRate: 4, torn: 1 })
       if (campaign.failures.length > 0) break
     }
   } finally {
@@ -43,6 +50,7 @@ function* trials(seed: number, limit: number): Generator<Trial> {
     } else {
       yield { image: 'empty-1k', workload: `random:${prng.next()}/250/60/4000/6`, seed: machine }
       yield { image: 'ace-1k', workload: REUSE[prng.below(REUSE.length)] as string, seed: machine }
+      yield { image: 'ace-1k', workload: REMOUNTS[prng.below(REMOUNTS.length)] as string, seed: machine }
       yield {
         image: 'ace-1k',
         workload: CONCURRENT[prng.below(CONCURRENT.length)] as string,

@@ -4,8 +4,9 @@ import { ChecksumQueue } from '../../src/guest/ext4/checksum-queue.js'
 import { Ext4 } from '../../src/guest/ext4/ext4.js'
 import { Orphans } from '../../src/guest/ext4/orphans.js'
 import { PendingBlocks } from '../../src/guest/ext4/pending-blocks.js'
-import { SUPERBLOCK_OFFSET, SuperBlock } from '../../src/guest/ext4/superblock.js'
+import { EXT4_MAGIC, SUPERBLOCK_OFFSET, SuperBlock } from '../../src/guest/ext4/superblock.js'
 import { Checkpoint } from '../../src/guest/jbd2/checkpoint.js'
+import { Journal } from '../../src/guest/jbd2/journal.js'
 import { LogWriter } from '../../src/guest/jbd2/log-writer.js'
 import { RevokeBlock } from '../../src/guest/jbd2/revoke-block.js'
 import type { Transaction } from '../../src/guest/jbd2/transaction.js'
@@ -82,6 +83,55 @@ class JoinedFlush extends DiskFront {
       this.#running = undefined
     })
     return this.#running
+  }
+}
+
+/** The superblock goes home with its copy in the log, not behind it. */
+class SuperblockFirst extends DiskFront {
+  readonly #log: readonly { readonly from: number; readonly to: number }[]
+
+  constructor(inner: BlockDevice) {
+    super(inner)
+    this.#log = logRanges(inner)
+  }
+
+  override write(offset: number, source: Uint8Array, from = 0, to = source.length): void {
+    super.write(offset, source, from, to)
+    if (!this.#log.some((range) => offset >= range.from && offset < range.to)) return
+    const at = superblockWithin(source, from, to)
+    if (at >= 0) super.write(SUPERBLOCK_OFFSET, source, at, at + SuperBlock.SIZE)
+  }
+}
+
+/** Where the superblock begins in a block that holds it; -1: it is another block. */
+function superblockWithin(source: Uint8Array, from: number, to: number): number {
+  const at = to - from === SuperBlock.SIZE ? from : from + SUPERBLOCK_OFFSET
+  if (at + SuperBlock.SIZE > to) return -1
+  const view = new DataView(source.buffer, source.byteOffset)
+  return SuperBlock.s_magic.get(view, at) === EXT4_MAGIC ? at : -1
+}
+
+/** No FLUSH between the superblock's way home and what is stored next. */
+class SkipSuperblockFlush extends DiskFront {
+  #others = 0
+  #superblocks = 0
+
+  override write(offset: number, source: Uint8Array, from = 0, to = source.length): void {
+    this.#others++
+    super.write(offset, source, from, to)
+  }
+
+  override copy(to: number, from: number, length: number): void {
+    if (to <= SUPERBLOCK_OFFSET && to + length > SUPERBLOCK_OFFSET) this.#superblocks++
+    else this.#others++
+    super.copy(to, from, length)
+  }
+
+  protected override async innerFlush(): Promise<void> {
+    const isSkipped = this.#superblocks > 0 && this.#others === 0
+    this.#superblocks = 0
+    this.#others = 0
+    if (!isSkipped) await super.innerFlush()
   }
 }
 
@@ -178,6 +228,30 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a checkpoint does not write home',
     install: replace(Checkpoint.prototype, 'writeHome', () => () => 0),
+  },
+  {
+    name: 'the superblock goes home before it is in the log',
+    machine: { disk: (disk) => new SuperblockFirst(disk) },
+  },
+  {
+    name: 'the log is emptied before the superblock is home for sure',
+    machine: { disk: (disk) => new SkipSuperblockFlush(disk) },
+  },
+  {
+    name: 'the superblock says unmounted before all else is home',
+    install: replace(
+      Journal.prototype,
+      'close',
+      (close) =>
+        async function (this: Journal, last) {
+          if (last !== undefined) {
+            const handle = this.start()
+            last(handle)
+            handle.stop()
+          }
+          await close.call(this)
+        },
+    ),
   },
   { name: 'orphans are not listed', install: replace(Orphans.prototype, 'add', () => () => {}) },
   {

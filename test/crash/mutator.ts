@@ -1,13 +1,4 @@
 import type { Prng } from '../../lib/prng.js'
-import {
-  hasHighChecksum,
-  inodeChecksum,
-  inodeSeed,
-  superblockChecksum,
-} from '../../src/guest/ext4/checksum.js'
-import { RO_COMPAT } from '../../src/guest/ext4/features.js'
-import { RawInode } from '../../src/guest/ext4/raw-inode.js'
-import { SUPERBLOCK_OFFSET, SuperBlock } from '../../src/guest/ext4/superblock.js'
 import type { MetadataPlace } from './metadata-places.js'
 
 /** One field made wrong. */
@@ -57,28 +48,13 @@ function drawValue(prng: Prng, old: number, limit: number, size: number): number
   }
 }
 
-/** Changes the image. With checksums, the superblock's and the inodes' are made right again. */
+/** Changes the image and makes the checksum of what was changed right again. */
 export function mutate(image: Uint8Array, { place, at, width, value }: Mutation): void {
   const view = viewOf(image)
   if (width === 1) view.setUint8(at, value)
   else if (width === 2) view.setUint16(at, value, true)
   else view.setUint32(at, value, true)
-  if ((SuperBlock.s_feature_ro_compat.get(view, SUPERBLOCK_OFFSET) & RO_COMPAT.metadata_csum) === 0) return
-  if (place.structure === 'superblock') {
-    SuperBlock.s_checksum.set(view, SUPERBLOCK_OFFSET, superblockChecksum(image, SUPERBLOCK_OFFSET))
-  } else if (place.structure === 'inode') repairInode(image, view, place)
-}
-
-function repairInode(image: Uint8Array, view: DataView, { offset, length, ino = 0 }: MetadataPlace): void {
-  const seed = inodeSeed(checksumSeed(view, image), ino, RawInode.i_generation.get(view, offset))
-  const sum = inodeChecksum(seed, image, offset, length)
-  RawInode.l_i_checksum_lo.set(view, offset, sum & 0xffff)
-  if (hasHighChecksum(image, offset, length)) RawInode.i_checksum_hi.set(view, offset, sum >>> 16)
-}
-
-/** Our own images have the seed in the superblock. */
-function checksumSeed(view: DataView, _image: Uint8Array): number {
-  return SuperBlock.s_checksum_seed.get(view, SUPERBLOCK_OFFSET)
+  place.repair(image)
 }
 
 function read(image: Uint8Array, at: number, width: number): number {

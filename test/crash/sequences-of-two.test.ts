@@ -1,7 +1,7 @@
 /** Power failures in small workloads. Set CRASH_SEED for other draws. */
 import t from 'tap'
 import { Prng } from '../../lib/prng.js'
-import { CONCURRENT, REUSE, SEQUENCES_OF_TWO, sequenceOfTwo } from '../../src/crash/ace.js'
+import { CONCURRENT, REMOUNTS, REUSE, SEQUENCES_OF_TWO, sequenceOfTwo } from '../../src/crash/ace.js'
 import { Campaign } from '../../src/crash/campaign.js'
 import { ImageSet } from '../../src/crash/image-set.js'
 
@@ -41,6 +41,21 @@ t.test('blocks get new owners', async (t) => {
     for (const pace of [undefined, seed]) {
       const options = { everyPosition: true, torn: 1, recoveryRate: 400 }
       await campaign.run({ image: 'ace-1k', workload, seed: pace }, seed, options)
+    }
+  }
+  t.same(campaign.failures, [], `seed ${seed}`)
+  t.comment(campaign.summary)
+})
+
+t.test('unmounted and mounted, torn at sectors', async (t) => {
+  const campaign = new Campaign(images)
+  for (const workload of REMOUNTS) {
+    for (const [image, pace] of [
+      ['ace-1k', undefined],
+      ['ace-4k', seed],
+    ] as const) {
+      const options = { everyPosition: true, torn: 3, recoveryRate: 400 }
+      await campaign.run({ image, workload, seed: pace }, seed, options)
     }
   }
   t.same(campaign.failures, [], `seed ${seed}`)
