@@ -137,6 +137,19 @@ t.test('a wrong checksum that the log does not explain -> EBADMSG, nothing is st
 })
 
 t.test(
+  'torn, and the log holds it -> others: Linux refuses it, e2fsck -fy recovers it with a backup',
+  { skip: noKernelMount() ?? false },
+  async (t) => {
+    const { bytes } = tear(await dirtyImage(IMAGES[0][1]), count)
+    t.throws(() => onKernel(bytes, 'ls'))
+    const { image, second } = e2fsckReplay(bytes)
+    t.equal(second.status, 0, second.output)
+    const fs = await mountExt4(new RamDisk(image))
+    t.ok(fs.lookup(fs.root, bytesOf('d')))
+  },
+)
+
+t.test(
   'FLUSHes of a mount and an unmount -> 3 and 4, a recovery 2 and 4; 6 when there is work',
   async (t) => {
     const disk = new RamDisk(mkfsExt4(16 << 20, [...IMAGES[0][1]]))
