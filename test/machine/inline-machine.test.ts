@@ -7,6 +7,8 @@ import { InlineMachine } from '../../src/machine/inline-machine.js'
 import { temporaryImage } from './temporary-image.js'
 
 const OWNER = { uid: 0, gid: 0 }
+/** Syncs that the mount of a clean image asks the host for. */
+const MOUNT_SYNCS = 3
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
@@ -121,7 +123,7 @@ t.test('FLUSH requests: fsync with metadata 2, fdatasync of an overwrite 1, noth
 
 t.test('a failed sync -> fsync fails, now and ever after, and the file system takes no change', async (t) => {
   const { image } = await temporaryImage()
-  const machine = InlineMachine.boot({ image, faults: { faults: [{ at: 2, code: 'EIO' }] } })
+  const machine = InlineMachine.boot({ image, faults: { faults: [{ at: MOUNT_SYNCS + 1, code: 'EIO' }] } })
   const fs = await machine.mount()
   const ino = await create(fs, 'a', 'x')
   await t.rejects(async () => fs.fsync(ino, false), { code: 'EIO' })

@@ -210,11 +210,6 @@ export class Volume {
     return head
   }
 
-  /** Where the superblock begins, bytes. */
-  get superblockPlace(): number {
-    return this.superblockBlock * this.blockSize + this.superblockOffset
-  }
-
   /** Whether the caller may use the reserved blocks: root, or who s_def_resuid and s_def_resgid or the options name. */
   get mayUseReserved(): boolean {
     const { uid, gid } = this.caller
