@@ -172,7 +172,6 @@ export class Journal {
   async wipe(): Promise<void> {
     this.#requireRecovery()
     await this.#log.wipe()
-    log('wiped')
     this.#begin()
   }
 
