@@ -61,13 +61,14 @@ export class Guest {
     const { clock, now } = this.#hardware
     const { readOnly, commitInterval, errors, barrier, noload } = options
     const { superblock = 1, userXattr, acl, resuid, resgid, grpid, minixdf, discard } = options
+    const quota = { user: options.usrquota, group: options.grpquota, project: options.prjquota }
     this.#fs = await Ext4.mount(this.disk, {
       readOnly,
       commitInterval,
       barrier,
       noload,
       ...(errors === undefined ? {} : { errors }),
-      behaviour: { superblock, userXattr, acl, resuid, resgid, grpid, minixdf, discard },
+      behaviour: { superblock, userXattr, acl, resuid, resgid, grpid, minixdf, discard, quota },
       clock,
       now,
     })

@@ -47,6 +47,10 @@ export interface MachineOptions {
   resgid: number | undefined
   /** New files belong to the group of their directory whether or not that has the set-group-ID bit. */
   grpid: boolean
+  /** Limits of users, groups and projects count, where the image has the feature quota. */
+  usrquota: boolean
+  grpquota: boolean
+  prjquota: boolean
   /** statfs counts the blocks of the file system's own structures as part of its size. */
   minixdf: boolean
 }
@@ -100,6 +104,9 @@ export const DEFAULT_OPTIONS: ListedOptions = Object.freeze({
   resuid: undefined,
   resgid: undefined,
   grpid: false,
+  usrquota: false,
+  grpquota: false,
+  prjquota: false,
   minixdf: false,
   nosuid: false,
   nodev: false,

@@ -50,7 +50,7 @@ t.test('parseOptionList: what is so anyway, and what is for others -> the defaul
     'rw,suid,dev,exec,async,atime,diratime,relatime,norelatime,nostrictatime,nolazytime,symfollow',
     'dax,dax=always,commit=0,barrier,barrier=1,data=ordered,user_xattr,acl,nodiscard,nogrpid,bsddf',
     'delalloc,nodelalloc,auto_da_alloc=0,noauto_da_alloc,stripe=16,inode_readahead_blks=0,journal_ioprio=3',
-    'min_batch_time=0,max_batch_time=15000,init_itable=10,noinit_itable,block_validity,dioread_nolock,noquota',
+    'min_batch_time=0,max_batch_time=15000,init_itable=10,noinit_itable,block_validity,dioread_nolock,usrquota,noquota',
     'auto,noauto,nouser,nofail,_netdev,comment=a b,x-systemd.automount,x-initrd.mount,X-mount.mkdir=0755',
     'default_permissions',
   ]
@@ -74,7 +74,7 @@ t.test('parseOptionList: unknown options -> refused, all of them named', async (
 })
 
 t.test('parseOptionList: options that cannot be had -> refused by name', async (t) => {
-  const names = ['data=journal', 'data=writeback', 'journal_async_commit', 'usrquota', 'journal_dev=5']
+  const names = ['data=journal', 'data=writeback', 'journal_async_commit', 'usrjquota=a', 'journal_dev=5']
   names.push('inlinecrypt', 'nouid32', 'journal_checksum', 'max_dir_size_kb=4', 'mand')
   for (const name of names) {
     t.throws(() => parseOptionList(name), refusal(new RegExp(`mount option ${name.split('=')[0]}`)), name)
@@ -125,6 +125,9 @@ t.test('formatOptionList: any options -> parsed to the same', async (t) => {
     resuid: fc.option(id, { nil: undefined }),
     resgid: fc.option(id, { nil: undefined }),
     grpid: fc.boolean(),
+    usrquota: fc.boolean(),
+    grpquota: fc.boolean(),
+    prjquota: fc.boolean(),
     minixdf: fc.boolean(),
     nosuid: fc.boolean(),
     nodev: fc.boolean(),

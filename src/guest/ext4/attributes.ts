@@ -14,6 +14,7 @@ import { dropCapability } from './capability.js'
 import type { Inode } from './inode.js'
 import { RawInode } from './raw-inode.js'
 import { touchChanged } from './timestamps.js'
+import { quotaInodes } from './xattr.js'
 
 export function attributesOf(inode: Inode): Attributes {
   const mode = inode.mode
@@ -66,6 +67,7 @@ export function changeAttributes(handle: Handle, inode: Inode, change: Attribute
   const mode = inode.mode
   const dropped = change.killPrivileges === true ? privilegesToDrop(inode) : 0
   if (change.mode !== undefined) inode.mode = (mode & S_IFMT) | (change.mode & 0o7777)
+  inode.volume.quotas?.transfer(handle, inode, { uid: change.uid, gid: change.gid }, quotaInodes(inode))
   if (change.uid !== undefined) inode.uid = change.uid
   if (change.gid !== undefined) inode.gid = change.gid
   if (dropped !== 0) inode.mode &= ~dropped

@@ -5,17 +5,19 @@ import { freeRange } from './file-blocks.js'
 import type { Inode } from './inode.js'
 import { EXTENTS_FL } from './raw-inode.js'
 import { STEP_CREDITS } from './truncate.js'
-import { releaseXattrs } from './xattr.js'
+import { quotaInodes, releaseXattrs } from './xattr.js'
 
 /** Frees an inode that has neither links nor users: its blocks, its attributes, itself. Returns whether all is done. */
 export function evict(handle: Handle, inode: Inode): boolean {
   const { volume } = inode
   const isDirectory = inode.isDirectory
+  const inodes = quotaInodes(inode)
   if ((inode.flags & EXTENTS_FL) !== 0 && !freeRange(handle, inode, 0, MAX_LOGICAL_BLOCK + 1, isDirectory))
     return false
   releaseXattrs(handle, inode)
   volume.orphans.remove(handle, inode)
   inode.modify(handle)
+  volume.quotas?.charge(handle, inode, -inode.blocks * 512, -inodes)
   inode.size = 0
   inode.dtime = Math.max(1, volume.now().sec)
   volume.inodeAllocator.free(handle, inode.ino, isDirectory)

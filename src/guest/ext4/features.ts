@@ -78,6 +78,8 @@ const SUPPORTED_RO_COMPAT =
   RO_COMPAT.dir_nlink |
   RO_COMPAT.extra_isize |
   RO_COMPAT.bigalloc |
+  RO_COMPAT.quota |
+  RO_COMPAT.project |
   RO_COMPAT.metadata_csum |
   RO_COMPAT.orphan_present
 

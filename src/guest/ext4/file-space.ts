@@ -11,7 +11,7 @@ import type { Inode } from './inode.js'
 
 /**
  * Blocks for the beginning of `hole`, `wanted` at most. They are not in the map yet, but counted in i_blocks. Throws
- * ENOSPC.
+ * ENOSPC and EDQUOT.
  */
 export function takeBlocks(handle: Handle, inode: Inode, hole: Mapping, wanted: number): Mapping {
   const { volume } = inode
@@ -20,7 +20,11 @@ export function takeBlocks(handle: Handle, inode: Inode, hole: Mapping, wanted: 
   let physical: number
   let length: number
   if (volume.clusterRatio === 1) {
-    const run = volume.blockAllocator.allocate(handle, goalFor(inode, logical), count)
+    const run = volume.blockAllocator.allocate(
+      handle,
+      goalFor(inode, logical),
+      withinQuota(inode, logical, count),
+    )
     physical = run.start
     length = run.count
   } else {
@@ -31,7 +35,7 @@ export function takeBlocks(handle: Handle, inode: Inode, hole: Mapping, wanted: 
       inode.goal = owned + skip + rest
       return { logical, physical: owned + skip, length: rest, unwritten: false }
     }
-    const part = beforeOwnedCluster(hole, count, volume.clusterRatio)
+    const part = withinQuota(inode, logical, beforeOwnedCluster(hole, count, volume.clusterRatio))
     const run = volume.blockAllocator.allocate(handle, goalFor(inode, logical), skip + part, {
       least: skip + 1,
     })
@@ -42,6 +46,17 @@ export function takeBlocks(handle: Handle, inode: Inode, hole: Mapping, wanted: 
   inode.modifyData(handle)
   inode.addBlocks(handle, clusterCount(logical, length, volume.clusterRatio) * volume.clusterSectors)
   return { logical, physical, length, unwritten: false }
+}
+
+/**
+ * Of `count` blocks in clusters that are not the file's yet, those that quotas allow: one at least, whose charge is
+ * refused then.
+ */
+function withinQuota(inode: Inode, logical: number, count: number): number {
+  const { quotas, clusterRatio, clusterSectors } = inode.volume
+  if (quotas === undefined) return count
+  const clusters = Math.floor(quotas.allowance(inode) / (clusterSectors * 512))
+  return Math.max(1, Math.min(count, clusters * clusterRatio - (logical % clusterRatio)))
 }
 
 /** Where the next block of the file is wanted: behind its last one, or at the start of its inode's group. */

@@ -53,7 +53,7 @@ export interface WriteRequest {
 /**
  * Stores straight into pmem, allocating as needed. A run's blocks, its bytes and the size that covers them belong
  * to one transaction. Returns the bytes stored: fewer than asked when the transaction is full or the disk is;
- * throws ENOSPC when not one byte found room.
+ * throws ENOSPC or EDQUOT when not one byte found room.
  */
 export function writeFile(journal: Journal, inode: Inode, request: WriteRequest): number {
   const { blockSize } = inode.volume
@@ -71,7 +71,7 @@ export function writeFile(journal: Journal, inode: Inode, request: WriteRequest)
       handle.stop()
     } catch (error) {
       handle.revert()
-      if (done > 0 && error instanceof FsError && error.code === 'ENOSPC') break
+      if (done > 0 && error instanceof FsError && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) break
       throw error
     }
   }

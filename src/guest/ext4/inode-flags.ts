@@ -1,4 +1,6 @@
+import { FsError } from '../../../lib/errno.js'
 import { S_IFDIR, S_IFMT, S_IFREG } from '../vfs/attributes.js'
+import type { Inode } from './inode.js'
 import { DAX_FL, JOURNAL_DATA_FL, SYNC_FL } from './raw-inode.js'
 
 /** i_flags that matter here for inheritance only. Kernel docs: ext4, "Inode Table", i_flags. */
@@ -44,4 +46,15 @@ export function inheritedFlags(parentFlags: number, mode: number): number {
     default:
       return flags & OTHERS
   }
+}
+
+/** Whether what stands in the directory belongs to its project. */
+export function inheritsProject({ flags, hasProjectId }: Inode): boolean {
+  return (flags & PROJINHERIT_FL) !== 0 && hasProjectId
+}
+
+/** Throws EXDEV when the directory takes only what belongs to its project, and the inode does not. */
+export function requireSameProject(dir: Inode, inode: Inode): void {
+  if (inheritsProject(dir) && dir.projectId !== inode.projectId)
+    throw new FsError('EXDEV', `inode ${inode.ino} into project ${dir.projectId}`)
 }

@@ -223,10 +223,29 @@ export class Inode {
     RawInode.l_i_blocks_high.set(head.view, at, Math.floor(count / 0x1_0000_0000))
   }
 
-  /** The file holds `sectors` (units of 512 bytes) more, or fewer when negative. */
+  /** The file holds `sectors` (units of 512 bytes) more, or fewer when negative. Throws EDQUOT. */
   addBlocks(handle: Handle, sectors: number): void {
     this.modify(handle)
+    this.volume.quotas?.charge(handle, this, sectors * 512, 0)
     this.blocks += sectors
+  }
+
+  /** The project that the inode belongs to; 0 where it has no room for that. */
+  get projectId(): number {
+    if (!this.hasProjectId) return 0
+    const head = this.head
+    return RawInode.i_projid.get(head.view, head.at + this.offset)
+  }
+
+  /** Only where {@link hasProjectId}. */
+  set projectId(value: number) {
+    const head = this.head
+    RawInode.i_projid.set(head.view, head.at + this.offset, value >>> 0)
+  }
+
+  /** The file system has projects (feature project), and the inode room to name one. */
+  get hasProjectId(): boolean {
+    return this.volume.hasProjects && this.extraSize >= RawInode.i_projid.offset + 4 - GOOD_OLD_INODE_SIZE
   }
 
   /** Bytes behind the first 128 that are in use. */

@@ -1,5 +1,12 @@
 import type { Timespec } from '../vfs/attributes.js'
 
+/** Whose limits count. Usage is always accounted. */
+export interface QuotaLimits {
+  readonly user: boolean
+  readonly group: boolean
+  readonly project: boolean
+}
+
 export type ErrorsBehaviour = 'continue' | 'remount-ro' | 'panic'
 
 /** Where ext4 leaves the choice to who mounts it. Names and meaning as in Documentation/admin-guide/ext4.rst. */
@@ -17,6 +24,8 @@ export interface Behaviour {
   grpid: boolean
   /** statfs counts the file system's own blocks too. */
   minixdf: boolean
+  /** Whose limits count; `usrquota`, `grpquota`, `prjquota`. */
+  quota: QuotaLimits
   /** Freed blocks are given back by the commit that frees them. */
   discard: boolean
 }
@@ -29,6 +38,7 @@ export const DEFAULT_BEHAVIOUR: Readonly<Behaviour> = Object.freeze({
   resgid: undefined,
   grpid: false,
   minixdf: false,
+  quota: { user: false, group: false, project: false },
   discard: false,
 })
 

@@ -71,6 +71,7 @@ export async function mountVolume(device: BlockDevice, options: MountOptions): P
   const errors = options.errors ?? errorsOf(volume)
   if (report.readOnly) return { volume, journal: undefined, errors, barrier, report }
   journal ??= withoutJournal(volume, settings)
+  volume.quotas?.load()
   await markMounted(volume, journal)
   volume.journal = journal
   report.orphans = await cleanOrphans(volume, journal)

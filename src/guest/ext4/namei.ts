@@ -21,6 +21,7 @@ import { isDot, NAME_MAX } from './dir-entry.js'
 import { addEntry, entryInode, findEntry, initDirectory, isEmptyDirectory, removeEntry } from './directory.js'
 import { isInline } from './inline-data.js'
 import type { Inode } from './inode.js'
+import { requireSameProject } from './inode-flags.js'
 import { createInode } from './new-inode.js'
 import { APPEND_FL, IMMUTABLE_FL } from './raw-inode.js'
 import { exchange, move } from './rename.js'
@@ -112,6 +113,7 @@ export function link(volume: Volume, handle: Handle, inode: Inode, dir: Inode, n
   if ((inode.flags & (APPEND_FL | IMMUTABLE_FL)) !== 0) throw new FsError('EPERM', `inode ${inode.ino}`)
   if (inode.linksCount === 0 && !inode.isTemporary)
     throw new FsError('ENOENT', `inode ${inode.ino} was unlinked`)
+  requireSameProject(dir, inode)
   if (inode.linksCount >= LINK_MAX) throw new FsError('EMLINK', `inode ${inode.ino}`)
   if (inode.isTemporary) {
     volume.orphans.remove(handle, inode)

@@ -3,7 +3,7 @@ import { type Owner, S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG, S_ISGID } from 
 import { inheritFrom, storeInherited } from './acl.js'
 import { blankInode, initialiseExtents } from './blank-inode.js'
 import type { Inode } from './inode.js'
-import { inheritedFlags } from './inode-flags.js'
+import { inheritedFlags, inheritsProject } from './inode-flags.js'
 import { RawInode } from './raw-inode.js'
 import type { Volume } from './volume.js'
 
@@ -11,7 +11,7 @@ import type { Volume } from './volume.js'
  * A new inode, linked once (a directory twice) though no entry names it yet; empty, and with an empty extent tree
  * when it is a file or a directory. In a set-group-id directory it gets the directory's group, and a directory also
  * that bit; with grpid the group in any case, and never the bit. The directory's default ACL is inherited; without one the owner's umask counts. `rdev` counts for device
- * nodes only. Throws ENOSPC or CorruptError.
+ * nodes only. Throws ENOSPC, EDQUOT or CorruptError.
  */
 export function createInode(
   volume: Volume,
@@ -32,6 +32,8 @@ export function createInode(
   inode.gid = ofGroup ? parent.gid : owner.gid
   inode.linksCount = isDirectory ? 2 : 1
   inode.flags = inheritedFlags(parent.flags, mode)
+  if (inheritsProject(parent) && inode.hasProjectId) inode.projectId = parent.projectId
+  volume.quotas?.charge(handle, inode, 0, 1)
   if (isDirectory || type === S_IFREG) initialiseExtents(inode)
   if (type === S_IFCHR || type === S_IFBLK) setDevice(inode, rdev)
   storeInherited(handle, inode, inherited)

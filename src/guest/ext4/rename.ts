@@ -19,6 +19,7 @@ import {
   setParent,
 } from './directory.js'
 import type { Inode } from './inode.js'
+import { requireSameProject } from './inode-flags.js'
 import { createInode } from './new-inode.js'
 import { touchChanged, touchModified } from './timestamps.js'
 import type { Volume } from './volume.js'
@@ -81,6 +82,8 @@ function callerIn(volume: Volume, dir: Inode): Owner {
 
 /** Lets two entries change places. */
 export function exchange(handle: Handle, a: Named, b: Named): void {
+  requireSameProject(b.dir, a.inode)
+  requireSameProject(a.dir, b.inode)
   requireRemovable(a.dir, a.inode)
   requireRemovable(b.dir, b.inode)
   refuseOwnSubtree(a, b.dir)
@@ -106,6 +109,7 @@ export function exchange(handle: Handle, a: Named, b: Named): void {
 
 function checkMove(from: Named, to: Destination): void {
   const { inode } = from
+  requireSameProject(to.dir, inode)
   requireRemovable(from.dir, inode)
   refuseOwnSubtree(from, to.dir)
   if (to.inode === undefined) {

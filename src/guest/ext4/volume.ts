@@ -15,6 +15,7 @@ import { InodeAllocator } from './inode-allocator.js'
 import { InodeCache } from './inode-cache.js'
 import { type Behaviour, DEFAULT_BEHAVIOUR } from './mount-options.js'
 import { Orphans } from './orphans.js'
+import { Quotas } from './quotas.js'
 import { EXT4_MAGIC, SuperBlock } from './superblock.js'
 import { XattrBlockCache } from './xattr-block-cache.js'
 
@@ -29,6 +30,8 @@ export class Volume {
   readonly blockAllocator: BlockAllocator
   readonly inodeAllocator: InodeAllocator
   readonly orphans: Orphans
+  /** Undefined without the feature quota. */
+  readonly quotas: Quotas | undefined
   /** Attribute blocks that inodes may share. */
   readonly xattrBlocks = new XattrBlockCache()
   /** Inodes of attribute values that lost their last user: to be evicted when the operation has ended. */
@@ -187,10 +190,15 @@ export class Volume {
     this.blockAllocator = new BlockAllocator(this)
     this.inodeAllocator = new InodeAllocator(this)
     this.orphans = new Orphans(this)
+    this.quotas = (this.roCompat & RO_COMPAT.quota) !== 0 ? new Quotas(this) : undefined
   }
 
   get hasDirIndex(): boolean {
     return (this.compat & COMPAT.dir_index) !== 0
+  }
+
+  get hasProjects(): boolean {
+    return (this.roCompat & RO_COMPAT.project) !== 0
   }
 
   get hasLargeDir(): boolean {

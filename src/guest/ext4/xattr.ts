@@ -85,6 +85,7 @@ export function setXattr(
   markFeature(handle, inode)
   touchChanged(handle, inode)
   inode.addBlocks(handle, largeBlocks(inode, stored) - largeBlocks(inode, old))
+  chargeLarge(handle, inode, stored, old)
 }
 
 /** Returns whether there was such an attribute. */
@@ -95,6 +96,7 @@ export function removeXattr(handle: Handle, inode: Inode, name: XattrName): bool
   else writeBlockXattrs(handle, inode, block)
   touchChanged(handle, inode)
   inode.addBlocks(handle, -largeBlocks(inode, old))
+  chargeLarge(handle, inode, undefined, old)
   return true
 }
 
@@ -168,6 +170,19 @@ function placeForInline(handle: Handle, inode: Inode, whole: Xattr): Xattr | und
 function largeBlocks({ volume }: Inode, entry: Xattr | undefined): number {
   const { clusterSectors } = volume
   return Math.ceil((entry?.large?.size ?? 0) / (clusterSectors * 512)) * clusterSectors
+}
+
+/** Each user of a large value counts its inode, too. */
+function chargeLarge(handle: Handle, inode: Inode, added: Xattr | undefined, old: Xattr | undefined): void {
+  const inodes = (added?.large === undefined ? 0 : 1) - (old?.large === undefined ? 0 : 1)
+  if (inodes !== 0) inode.volume.quotas?.charge(handle, inode, 0, inodes)
+}
+
+/** Inodes that quotas count for this one: itself and those of its large values. */
+export function quotaInodes(inode: Inode): number {
+  if (inode.volume.quotas === undefined || !hasEaInodes(inode.volume)) return 1
+  const entries = [...entriesOf(inodeXattrs(inode)), ...entriesOf(blockXattrs(inode))]
+  return 1 + entries.filter(({ large }) => large !== undefined).length
 }
 
 function hasValue({ volume }: Inode, { value, large }: Xattr, wanted: Uint8Array): boolean {

@@ -2,6 +2,7 @@ import { FT_DIR } from '../dir-entry.js'
 import { RO_COMPAT } from '../features.js'
 import { ROOT_INO } from '../superblock.js'
 import type { FsckContext } from './context.js'
+import type { QuotaCheck } from './quotas.js'
 
 /** A directory with more subdirectories has a link count of 1 (feature dir_nlink). */
 const LINK_MAX = 65000
@@ -48,7 +49,7 @@ function isReached(ctx: FsckContext, ino: number, reached: Uint8Array): boolean 
 }
 
 /** i_links_count of every inode in use against the entries found. */
-export function checkLinks(ctx: FsckContext): void {
+export function checkLinks(ctx: FsckContext, quotas: QuotaCheck): void {
   const { geometry, groups } = ctx
   const many = (geometry.roCompat & RO_COMPAT.dir_nlink) !== 0
   for (let group = 0; group < geometry.groupCount; group++) {
@@ -62,6 +63,7 @@ export function checkLinks(ctx: FsckContext): void {
       const stated = ctx.linksStated[index]!
       const found = ctx.linksFound[index]!
       if (stated === found) continue
+      if (quotas.isFile(first + slot)) continue
       checkDifferent(ctx, first + slot, { isDirectory: type === FT_DIR, stated, found, many })
     }
   }

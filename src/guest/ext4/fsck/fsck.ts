@@ -16,6 +16,7 @@ import { Medium } from './medium.js'
 import { checkMetadata } from './metadata.js'
 import { findOrphans } from './orphans.js'
 import type { Problem, ProblemCode } from './problem.js'
+import { QuotaCheck } from './quotas.js'
 import { checkXattrUsers } from './xattrs.js'
 
 export interface FsckResult {
@@ -78,13 +79,15 @@ function check(
   checkSuperblock(ctx, superblock)
   checkMetadata(ctx)
   findOrphans(ctx, superblock)
-  const scan = new InodeScan(ctx)
+  const quotas = new QuotaCheck(ctx, superblock)
+  const scan = new InodeScan(ctx, quotas)
   scan.run()
+  quotas.run()
   checkJournalFeature(ctx, scan.foundJournal)
   checkXattrUsers(ctx)
   new DirectoryScan(ctx, superblock).run()
   checkConnectivity(ctx)
-  checkLinks(ctx)
+  checkLinks(ctx, quotas)
   checkBitmaps(ctx, superblock)
   return conclude(ctx)
 }

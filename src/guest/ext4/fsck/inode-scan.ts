@@ -26,6 +26,7 @@ import { checkInlineData } from './inline-data.js'
 import { InodeBlocks, walkBlocks } from './inode-blocks.js'
 import { checkJournal } from './journal.js'
 import { hasResizeInode, hex } from './metadata.js'
+import type { QuotaCheck } from './quotas.js'
 import { checkResizeInode } from './resize-inode.js'
 import { checkSymlink, isFastSymlink } from './symlink.js'
 import { checkInodeXattrs, checkXattrBlock } from './xattrs.js'
@@ -58,11 +59,13 @@ export interface ScannedInode {
 export class InodeScan {
   readonly #ctx: FsckContext
   readonly #blocks: InodeBlocks
+  readonly #quotas: QuotaCheck
   /** s_journal_inum is a file in use. */
   foundJournal = false
 
-  constructor(ctx: FsckContext) {
+  constructor(ctx: FsckContext, quotas: QuotaCheck) {
     this.#ctx = ctx
+    this.#quotas = quotas
     this.#blocks = new InodeBlocks(ctx)
   }
 
@@ -195,6 +198,7 @@ export class InodeScan {
     else if (type === S_IFREG && ino !== RESIZE_INO) this.#checkSize(inode)
     else if (type === S_IFLNK) checkSymlink(ctx, inode, blocks)
     this.#checkBlocksCount(inode)
+    this.#quotas.count(inode)
     if (ino === ctx.journalIno && type === S_IFREG && (ctx.geometry.compat & COMPAT.has_journal) !== 0) {
       this.foundJournal = true
       checkJournal(ctx, blocks.first, blocks.last + 1)

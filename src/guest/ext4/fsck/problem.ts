@@ -33,6 +33,7 @@ export type ProblemCode =
   | 'bad-link-count'
   | 'bad-orphan'
   | 'orphan'
+  | 'bad-quota'
   | 'bad-journal'
   | 'needs-recovery'
   | 'not-clean'
