@@ -73,6 +73,20 @@ export class DirtyLog {
     return taken
   }
 
+  /** Unmarks pages whose bytes nobody needs any more. Called once they are gone: a page taken meanwhile is written once more. */
+  clear(first: number, count: number): void {
+    if (count <= 0) return
+    const last = first + count - 1
+    for (let word = first >>> 5; word <= last >>> 5; word++) {
+      const low = word === first >>> 5 ? -1 << (first & 31) : -1
+      const high = word === last >>> 5 ? -1 >>> (31 - (last & 31)) : -1
+      // Most of a large range was never stored to.
+      if (Atomics.load(this.#words, word) === 0) continue
+      const removed = low & high & Atomics.and(this.#words, word, ~(low & high))
+      if (removed !== 0) Atomics.sub(this.#count, 0, populationCount(removed))
+    }
+  }
+
   /** Puts pages back that could not be written. */
   putBack(pages: readonly number[]): void {
     for (const page of pages) this.mark(page * DirtyLog.PAGE_SIZE, 1)

@@ -102,6 +102,22 @@ export class PmemRegion {
 
   zero(offset: number, length: number): void {
     this.check(offset, length)
+    this.#fill(offset, length)
+    this.#stored(offset, length)
+  }
+
+  /** Bytes; a multiple of the dirty log's page. */
+  get discardGranularity(): number {
+    return DirtyLog.PAGE_SIZE
+  }
+
+  /** Whole units, within the region. Memory that is no file has nothing to give back. */
+  protected discardPages(offset: number, length: number): void {
+    this.#fill(offset, length)
+    this.dirtyLog.mark(offset, length)
+  }
+
+  #fill(offset: number, length: number): void {
     for (let done = 0; done < length; ) {
       const segment = this.#segment(offset + done)
       const at = (offset + done) % PmemRegion.SEGMENT_SIZE
@@ -109,7 +125,21 @@ export class PmemRegion {
       segment.bytes.fill(0, at, at + part)
       done += part
     }
-    this.#stored(offset, length)
+  }
+
+  /**
+   * What lies here is nobody's any more, in every state that a power failure could leave: the host may have the memory
+   * back. A hint, at once and outside any flush; whole units of {@link discardGranularity} then read as zero, the rest
+   * stays as it is. Throws FsError EOPNOTSUPP where the host cannot take it.
+   */
+  discard(offset: number, length: number): void {
+    this.check(offset, length)
+    const unit = this.discardGranularity
+    const first = Math.ceil(offset / unit) * unit
+    const end = Math.floor((offset + length) / unit) * unit
+    if (end <= first) return
+    this.discardPages(first, end - first)
+    this.observer?.stored(first, end - first)
   }
 
   /** Copies within the region. The ranges may not overlap. */

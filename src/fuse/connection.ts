@@ -15,6 +15,9 @@ export const log = debug('fakedax:fuse')
  */
 export type DaxMode = 'always' | 'never' | 'inode'
 
+/** Reads `length` bytes at `address` of the process that waits for a request. Rejects with FsError EFAULT. */
+export type CallerMemory = (pid: number, address: number, length: number) => Promise<Uint8Array>
+
 export interface ConnectionOptions {
   dax?: DaxMode
   /** For `inode`: whether the file has the DAX flag. */
@@ -23,7 +26,13 @@ export interface ConnectionOptions {
   acl?: boolean
   /** What DESTROY does, after all inodes were given back; FileSystem.unmount when absent. */
   unmount?: () => Promise<void>
+  callerMemory?: CallerMemory
+  /** Supplementary groups of a thread; none when it is gone, or absent. */
+  groupsOf?: (pid: number) => readonly number[]
 }
+
+/** Who asks, as a request's header tells. */
+export type Caller = Pick<Request, 'uid' | 'gid' | 'pid'>
 
 /** What the handlers of one connection share. */
 export class Connection {
@@ -48,6 +57,9 @@ export class Connection {
   staleAttributes = 0
   /** DESTROY was handled. */
   destroyed = false
+  /** Absent: what is in the memory of callers cannot be known. */
+  readonly callerMemory: CallerMemory | undefined
+  readonly #groupsOf: (pid: number) => readonly number[]
   readonly #isDax: (ino: number) => boolean
   readonly #unmount: () => Promise<void>
 
@@ -58,8 +70,15 @@ export class Connection {
     this.replyBytes = channel.replyBytes
     this.dax = options.dax ?? 'always'
     this.acl = options.acl ?? true
+    this.#groupsOf = options.groupsOf ?? (() => [])
+    this.callerMemory = options.callerMemory
     this.#isDax = options.isDax ?? (() => false)
     this.#unmount = options.unmount ?? (() => fs.unmount())
+  }
+
+  /** Whether the caller is of the group. Asks the system when it is not the caller's main group. */
+  isMember({ gid, pid }: Caller, group: number): boolean {
+    return gid === group || this.#groupsOf(pid).includes(group)
   }
 
   usesDirectIo(ino: number): boolean {

@@ -41,6 +41,7 @@ import {
   unlink,
 } from './operations/entry.js'
 import {
+  bmap,
   create,
   fallocate,
   lseek,
@@ -52,7 +53,7 @@ import {
   write,
   written,
 } from './operations/file.js'
-import { ioctl, ioctlChanges } from './operations/ioctl.js'
+import { ioctl, ioctlChanges, ioctlDone } from './operations/ioctl.js'
 import { fsync, syncfs } from './operations/sync.js'
 import { getxattr, listxattr, removexattr, setxattr } from './operations/xattr.js'
 import type { Request } from './request.js'
@@ -132,6 +133,7 @@ change(Opcode.FALLOCATE, FallocateIn, fallocate)
 change(Opcode.COPY_FILE_RANGE, CopyFileRangeIn, copyFileRange, copied)
 change(Opcode.COPY_FILE_RANGE_64, CopyFileRangeIn, copyFileRange, copied64)
 row(Opcode.LSEEK, LseekIn, lseek)
+row(Opcode.BMAP, BmapIn, bmap)
 row(Opcode.FSYNC, FsyncIn, fsync)
 row(Opcode.FSYNCDIR, FsyncIn, fsync)
 row(Opcode.SYNCFS, SyncfsIn, syncfs)
@@ -146,11 +148,9 @@ row(Opcode.READDIR, ReaddirIn, readdir)
 row(Opcode.READDIRPLUS, ReaddirIn, readdirplus)
 row(Opcode.RELEASEDIR, ReleaseIn, succeed)
 
-row(Opcode.IOCTL, IoctlIn, ioctl, { changes: ioctlChanges })
+row(Opcode.IOCTL, IoctlIn, ioctl, { changes: ioctlChanges, finish: ioctlDone })
 
 // The kernel remembers ENOSYS for the life of the connection and from then on answers by itself: FLUSH (sent at each
-// close(2), which promises nothing) succeeds, POLL says ready, BMAP finds
-// nothing. EOPNOTSUPP would come to the same, with a request each time.
+// close(2), which promises nothing) succeeds, POLL says ready. EOPNOTSUPP would come to the same, with a request each time.
 row(Opcode.FLUSH, FlushIn, notImplemented)
-row(Opcode.BMAP, BmapIn, notImplemented)
 row(Opcode.POLL, NOTHING, notImplemented)

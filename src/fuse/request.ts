@@ -1,8 +1,10 @@
 import { FsError } from '../../lib/errno.js'
-import { FUSE_ROOT_ID, InHeader } from './abi/header.js'
+import { ExtHeader, FUSE_EXT_GROUPS, FUSE_ROOT_ID, InHeader } from './abi/header.js'
 
 /** EXT4_NAME_LEN and NAME_MAX. The kernel sends names of up to 1024 bytes. */
 const NAME_MAX = 255
+
+const NO_GROUPS: readonly number[] = []
 
 /**
  * One request: its header decoded, its arguments still bytes in `view`. The session decodes every request into the
@@ -21,6 +23,10 @@ export class Request {
   ino = 0
   uid = 0
   gid = 0
+  /** The thread that asks, 0 when it is none that the server can see. */
+  pid = 0
+  /** Supplementary groups of the caller that the kernel has told: at most that of the directory of a new file. */
+  groups: readonly number[] = NO_GROUPS
   /** The buffer belongs to this request alone. */
   #owned = false
 
@@ -45,6 +51,29 @@ export class Request {
     this.ino = nodeid === FUSE_ROOT_ID ? root : nodeid
     this.uid = InHeader.uid.get(view, 0)
     this.gid = InHeader.gid.get(view, 0)
+    this.pid = InHeader.pid.get(view, 0)
+    const extensions = InHeader.total_extlen.get(view, 0) * 8
+    this.groups = extensions === 0 ? NO_GROUPS : this.#readGroups(extensions)
+  }
+
+  /** Takes the extensions off the end of the request: what is left are its arguments. */
+  #readGroups(extensions: number): readonly number[] {
+    const { view, length } = this
+    const groups: number[] = []
+    this.length = Math.max(InHeader.SIZE, length - extensions)
+    for (let at = this.length; at + ExtHeader.SIZE <= length; ) {
+      const size = ExtHeader.size.get(view, at)
+      const end = Math.min(at + size, length)
+      if (ExtHeader.type.get(view, at) === FUSE_EXT_GROUPS && at + ExtHeader.SIZE + 4 <= end) {
+        const count = view.getUint32(at + ExtHeader.SIZE, true)
+        const first = at + ExtHeader.SIZE + 4
+        for (let index = 0; index < count && first + index * 4 + 4 <= end; index++)
+          groups.push(view.getUint32(first + index * 4, true))
+      }
+      if (size < ExtHeader.SIZE) break
+      at += size
+    }
+    return groups
   }
 
   /** A copy that outlives the buffer. Without `withBytes` only the header's fields are kept. */
@@ -60,6 +89,8 @@ export class Request {
     copy.ino = this.ino
     copy.uid = this.uid
     copy.gid = this.gid
+    copy.pid = this.pid
+    copy.groups = this.groups
     return copy
   }
 

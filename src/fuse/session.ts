@@ -97,7 +97,7 @@ export class Session {
     }
     try {
       if (request.length < row.size) throw new FsError('EINVAL', `request of ${request.length} bytes`)
-      this.#connection.fs.setCaller(request.uid, request.gid)
+      this.#connection.fs.setCaller(request.uid, request.gid, request.groups)
       if (row.changes(this.#connection, request)) {
         const wait = this.#connection.fs.ready()
         if (wait !== undefined) {

@@ -1,4 +1,4 @@
-import { MADV_DONTNEED, type Mapping, madvise, mapFile, PAGE_SIZE } from '../../lib/libc.js'
+import { MADV_DONTNEED, type Mapping, madvise, mapFile, PAGE_SIZE, punchHole } from '../../lib/libc.js'
 import { DirtyLog } from '../bus/dirty-log.js'
 import { HostRegion } from './host-region.js'
 import type { ImageFile } from './image-file.js'
@@ -143,6 +143,25 @@ export class HostMemory {
       first = this.copies?.next(from, pages) ?? pages
       if (first - from < LEAST_VIEW) continue
       this.#drop(from * DirtyLog.PAGE_SIZE, Math.min(first * DirtyLog.PAGE_SIZE, this.size))
+    }
+  }
+
+  /**
+   * Gives whole pages of the host back to the file system that the image is in: they read as zero. Only for the thread
+   * that stores. Throws FsError of fallocate(2): EOPNOTSUPP where files cannot have holes.
+   */
+  punchHole(offset: number, length: number): void {
+    const first = offset / DirtyLog.PAGE_SIZE
+    const count = length / DirtyLog.PAGE_SIZE
+    this.privatePages?.beginDiscard()
+    try {
+      punchHole(this.fd, offset, length)
+      if (this.copies !== undefined) this.#drop(offset, offset + length)
+      this.copies?.delete(first, count)
+      this.aheadLog?.clear(first, count)
+      this.dirtyLog.clear(first, count)
+    } finally {
+      this.privatePages?.endReclaim()
     }
   }
 

@@ -78,6 +78,15 @@ export class HostRegion extends PmemRegion {
     if (from < to) this.store(offset, source, from, to)
   }
 
+  override get discardGranularity(): number {
+    return Math.max(PAGE_SIZE, DirtyLog.PAGE_SIZE)
+  }
+
+  /** Holes in the image: what is stored there later takes new space, which the host may not have. */
+  protected override discardPages(offset: number, length: number): void {
+    this.#memory.punchHole(offset, length)
+  }
+
   /** Whole pages without a private copy. Where the file refuses them they are stored as any other. */
   #storeAhead(aheadLog: DirtyLog, offset: number, bytes: Uint8Array): void {
     try {

@@ -19,6 +19,7 @@ export interface PrivatePagesHandle {
  *
  *     IDLE → WRITING_BACK [beginWriteBack, waits while RECLAIMING] → IDLE [endWriteBack]
  *     IDLE → RECLAIMING   [takeForReclaim, gives up while WRITING_BACK] → IDLE [endReclaim]
+ *     IDLE → RECLAIMING   [beginDiscard, waits while WRITING_BACK] → IDLE [endReclaim]
  */
 export class PrivatePages {
   readonly handle: PrivatePagesHandle
@@ -56,6 +57,7 @@ export class PrivatePages {
 
   endWriteBack(): void {
     Atomics.store(this.#state, 0, IDLE)
+    Atomics.notify(this.#state, 0)
   }
 
   /** The pages that may be dropped, or `undefined` while a write-back is under way: then try later. */
@@ -63,6 +65,16 @@ export class PrivatePages {
     if (Atomics.compareExchange(this.#state, 0, IDLE, RECLAIMING) !== IDLE) return undefined
     // A page that is dirty again comes back with its next write-back.
     return this.#written.take().filter((page) => !dirty.isDirty(page))
+  }
+
+  /** Before pages are dropped whatever they hold: one that is on its way to the file would come back by it. */
+  beginDiscard(): void {
+    for (;;) {
+      const was = Atomics.compareExchange(this.#state, 0, IDLE, RECLAIMING)
+      if (was === IDLE) return
+      if (was === RECLAIMING) throw new Error('two reclaims of one mapping at a time')
+      Atomics.wait(this.#state, 0, WRITING_BACK)
+    }
   }
 
   endReclaim(): void {

@@ -13,9 +13,12 @@ import { MonitorServer } from './monitor-server.js'
 import type { CrashReport, MountReport, MountStatus } from './mount-report.js'
 import { isOurs, mountedAt } from './mount-table.js'
 import { identifyProcess } from './process-identity.js'
+import { readProcessMemory } from './process-memory.js'
 import { MountFiles } from './runtime-directory.js'
 import { SharedDoorbell } from './shared-doorbell.js'
 import type {
+  CallerMemoryAnswer,
+  CallerMemoryQuestion,
   IothreadCommand,
   IothreadOpened,
   VcpuCommand,
@@ -190,11 +193,17 @@ export class MountService {
       this.#vcpu.onEvent = (event) => {
         if ('mounted' in event) resolve(event.mounted)
         else if ('failed' in event) reject(errorOf(event.failed))
+        else if ('callerMemory' in event) void this.#readCaller(event.callerMemory)
         else this.#vcpuEnded.complete(event.ended.error && errorOf(event.ended.error))
       }
       this.#death.promise.then(reject)
       this.#vcpu.post({ boot: { memory, registers, blockDevice } })
     })
+  }
+
+  async #readCaller({ id, pid, address, length }: CallerMemoryQuestion): Promise<void> {
+    const bytes = await readProcessMemory(pid, address, length)
+    this.#vcpu.post({ callerMemory: { id, bytes } } satisfies CallerMemoryAnswer)
   }
 
   async #attachLoopDevice(readOnly: boolean): Promise<LoopDevice | undefined> {

@@ -58,8 +58,22 @@ export interface VcpuMounted {
   recovery: RecoverySummary | undefined
 }
 
+/** What the vcpu asks of the main thread: it must not touch a caller's memory itself, which may be of its own mount. */
+export interface CallerMemoryQuestion {
+  id: number
+  pid: number
+  address: number
+  length: number
+}
+
+/** Sent to the vcpu. */
+export interface CallerMemoryAnswer {
+  callerMemory: { id: number; bytes: Uint8Array | undefined }
+}
+
 /** The life of the vcpu: one of `mounted` and `failed`, and after `mounted` in the end `ended`. */
 export type VcpuEvent =
+  | { callerMemory: CallerMemoryQuestion }
   | { mounted: VcpuMounted }
   | { failed: MonitorFailure }
   | { ended: { error: MonitorFailure | undefined } }

@@ -11,13 +11,16 @@ import { HostMemory } from '../host/host-memory.js'
 import { VirtioMmioRegisters } from '../virtio/mmio-registers.js'
 import { VirtioMmioState } from '../virtio/mmio-state.js'
 import { PMEM_START, RAM_SIZE, RAM_START } from './address-map.js'
+import { CallerMemoryReader } from './caller-memory.js'
 import { Guest } from './guest.js'
 import { WRITE_BACK_LIMIT } from './host.js'
 import { failureOf } from './monitor-protocol.js'
 import { mountFlags } from './mount-flags.js'
+import { supplementaryGroups } from './process-memory.js'
 import { SharedDoorbell } from './shared-doorbell.js'
 import type {
   Answer,
+  CallerMemoryAnswer,
   Question,
   VcpuBoot,
   VcpuCommand,
@@ -57,6 +60,7 @@ class Vcpu implements TurnWork {
   #memory: HostMemory | undefined
   #guest: Guest | undefined
   #session: Session | undefined
+  readonly #callers = new CallerMemoryReader((callerMemory) => tell({ callerMemory }))
   #panic: Error | undefined
   /** Bytes read and written when views were last dropped. */
   #movedAtDrop = 0
@@ -117,8 +121,9 @@ class Vcpu implements TurnWork {
     for (;;) {
       const received = receiveMessageOnPort(this.#port)
       if (received === undefined) return
-      const message = received.message as VcpuBoot | Question<VcpuCommand>
-      if ('boot' in message) this.#boot.complete(message.boot)
+      const message = received.message as VcpuBoot | CallerMemoryAnswer | Question<VcpuCommand>
+      if ('callerMemory' in message) this.#callers.answer(message)
+      else if ('boot' in message) this.#boot.complete(message.boot)
       else void this.#answer(message)
     }
   }
@@ -184,6 +189,8 @@ class Vcpu implements TurnWork {
       isDax: (ino) => fs.isDax(ino),
       acl: options.acl,
       unmount: () => fs.unmount(),
+      callerMemory: this.#callers.read,
+      groupsOf: supplementaryGroups,
     })
     this.#loop.requests = fd
   }

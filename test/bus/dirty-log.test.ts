@@ -25,6 +25,22 @@ t.test('take and putBack: failed write-back -> pages are dirty again', async (t)
   t.same(log.take(), [3, 9])
 })
 
+t.test('clear: a range -> its pages are no longer dirty, others are', async (t) => {
+  const log = new DirtyLog(200 * PAGE)
+  log.mark(0, 200 * PAGE)
+  log.clear(3, 1)
+  log.clear(30, 70)
+  log.clear(199, 1)
+  log.clear(40, 5)
+  t.equal(log.count, 200 - 72)
+  const expected = Array.from({ length: 200 }, (_, page) => page).filter(
+    (page) => page !== 3 && page !== 199 && !(page >= 30 && page < 100),
+  )
+  t.same(log.take(), expected)
+  log.clear(0, 200)
+  t.equal(log.count, 0)
+})
+
 t.test('two logs over one memory -> one log', async (t) => {
   const guest = new DirtyLog(64 * PAGE)
   const host = new DirtyLog(64 * PAGE, guest.memory)
@@ -44,6 +60,7 @@ t.test('size that is no multiple of a page or of 32 pages -> last page counts', 
 t.test('any marks and takes -> every page exactly once per take, ascending, count right', async (t) => {
   const step = fc.oneof(
     fc.record({ at: fc.nat(70 * PAGE - 1), length: fc.nat(5 * PAGE) }),
+    fc.record({ clear: fc.nat(69), count: fc.nat(6) }),
     fc.constant('take' as const),
   )
   const report = fc.defaultReportMessage(
@@ -56,6 +73,9 @@ t.test('any marks and takes -> every page exactly once per take, ascending, coun
             const expected = [...model].sort((a, b) => a - b)
             if (JSON.stringify(log.take()) !== JSON.stringify(expected)) return false
             model = new Set()
+          } else if ('clear' in each) {
+            log.clear(each.clear, each.count)
+            for (let page = each.clear; page < each.clear + each.count; page++) model.delete(page)
           } else {
             log.mark(each.at, each.length)
             for (let at = each.at; at < each.at + each.length; at++) {

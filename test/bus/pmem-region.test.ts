@@ -113,6 +113,32 @@ t.test('any stores -> equal to a plain array, dirty pages are those that changed
   t.equal(report, undefined, report ?? 'held for all samples')
 })
 
+t.test('discard: whole pages read as zero, what is left of others stays; the observer is told', async (t) => {
+  const region = new PmemRegion({ start: 0, size: 8 * 4096, memory: [new ArrayBuffer(8 * 4096)] })
+  region.store(0, new Uint8Array(8 * 4096).fill(1))
+  const before = region.storeSequence
+  const seen: [number, number][] = []
+  region.observer = { stored: (offset, length) => seen.push([offset, length]) }
+  region.discard(100, 3 * 4096)
+  region.discard(5 * 4096, 4095)
+  region.discard(7 * 4096, 4096)
+  const { bytes } = region.directAccess(0)
+  const pages = Array.from({ length: 8 }, (_, page) => bytes.subarray(page * 4096, (page + 1) * 4096))
+  t.same(
+    pages.map((page) => page.every((byte) => byte === 0)),
+    [false, true, true, false, false, false, false, true],
+  )
+  t.ok([0, 3, 4, 5, 6].every((page) => pages[page]?.every((byte) => byte === 1)))
+  t.same(seen, [
+    [4096, 2 * 4096],
+    [7 * 4096, 4096],
+  ])
+  t.equal(region.storeSequence, before, 'it is no store that a FLUSH would have to cover')
+  t.throws(() => region.discard(7 * 4096, 4097), RangeError)
+  const readOnly = new PmemRegion({ start: 0, size: 4096, memory: [new ArrayBuffer(4096)], readOnly: true })
+  t.throws(() => readOnly.discard(0, 4096), TypeError)
+})
+
 t.test('two segments: store, zero, copy over their border -> both sides', async (t) => {
   const border = PmemRegion.SEGMENT_SIZE
   const size = border + 8192

@@ -1,5 +1,6 @@
 import type { SimulatedMachineOptions } from '../../src/crash/simulated-machine.js'
 import type { BlockDevice } from '../../src/guest/block/block-device.js'
+import { BlockAllocator } from '../../src/guest/ext4/block-allocator.js'
 import { ChecksumQueue } from '../../src/guest/ext4/checksum-queue.js'
 import { Ext4 } from '../../src/guest/ext4/ext4.js'
 import { Orphans } from '../../src/guest/ext4/orphans.js'
@@ -16,7 +17,7 @@ import { COMMIT_BLOCK, DiskFront, JournalTraffic, journalBlockType, logRanges } 
 /** A deliberate break of one rule that durability rests on. */
 export interface Mutant {
   readonly name: string
-  readonly machine?: Pick<Partial<SimulatedMachineOptions>, 'disk' | 'sync'>
+  readonly machine?: Pick<Partial<SimulatedMachineOptions>, 'disk' | 'sync' | 'mount'>
   /** Changes our own code; returns how to change it back. */
   readonly install?: () => () => void
 }
@@ -257,6 +258,19 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'freed blocks are used before that is durable',
     install: replace(PendingBlocks.prototype, 'bitmap', () => () => undefined),
+  },
+  {
+    name: 'freed blocks are discarded before that is durable',
+    machine: { mount: { behaviour: { discard: true } } },
+    install: replace(
+      BlockAllocator.prototype,
+      'free',
+      (free) =>
+        function (this: BlockAllocator, handle, start, count, options) {
+          free.call(this, handle, start, count, options)
+          this.onReleased?.([{ start, count }])
+        },
+    ),
   },
   {
     name: 'checksums are not renewed at a commit',

@@ -12,15 +12,30 @@ const images = new ImageSet()
 
 t.setTimeout(120_000)
 
-for (const { image, shape, trials, positionRate } of [
+for (const { image, shape, trials, positionRate, mount } of [
   { image: 'empty-1k', shape: '120/20/6000/5', trials: 5, positionRate: 12 },
   { image: 'small-1k', shape: '150/15/20000/8', trials: 5, positionRate: 12 },
   { image: 'empty-4k', shape: '80/15/9000/5', trials: 3, positionRate: 12 },
   // The journal is filled several times and its tail moves.
   { image: 'small-1k', shape: '700/25/4000/3', trials: 1, positionRate: 60 },
+  {
+    image: 'small-1k',
+    shape: '150/15/20000/6',
+    trials: 2,
+    positionRate: 12,
+    mount: { behaviour: { discard: true } },
+  },
+  {
+    image: 'empty-4k',
+    shape: '80/15/9000/5',
+    trials: 1,
+    positionRate: 12,
+    mount: { behaviour: { discard: true } },
+  },
 ]) {
-  t.test(`power failures in random workloads of ${shape} on ${image} -> recovered`, async (t) => {
-    const campaign = new Campaign(images)
+  const options = mount === undefined ? '' : `, ${Object.keys(mount.behaviour)}`
+  t.test(`power failures in random workloads of ${shape} on ${image}${options} -> recovered`, async (t) => {
+    const campaign = new Campaign(images, mount && { mount })
     const judges = samplingJudges()
     const prng = new Prng(seed)
     for (let count = 0; count < trials; count++) {

@@ -57,6 +57,8 @@ export interface Header {
   unique?: bigint
   uid?: number
   gid?: number
+  /** Extensions at the end of the parts, in units of 8 bytes. */
+  extensions?: number
 }
 
 function encodePart(part: Part): Uint8Array {
@@ -71,8 +73,8 @@ function encodePart(part: Part): Uint8Array {
 /** The bytes of a request: fuse_in_header, then the parts. */
 export function message(opcode: number, header: Header, ...parts: Part[]): Uint8Array {
   const body = Buffer.concat(parts.map(encodePart))
-  const { nodeid = 1, unique = 0x8000_0001_0000_0002n, uid = 1000, gid = 1001 } = header
-  const fields: Part[] = [40 + body.length, opcode, unique, BigInt(nodeid), uid, gid, 77, 0]
+  const { nodeid = 1, unique = 0x8000_0001_0000_0002n, uid = 1000, gid = 1001, extensions = 0 } = header
+  const fields: Part[] = [40 + body.length, opcode, unique, BigInt(nodeid), uid, gid, 77, extensions]
   return Buffer.concat([...fields.map(encodePart), body])
 }
 

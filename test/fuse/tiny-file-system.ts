@@ -14,7 +14,13 @@ import {
   type Timespec,
 } from '../../src/guest/vfs/attributes.js'
 import type { FileAttr } from '../../src/guest/vfs/file-attr.js'
-import type { DataRun, EntrySink, FileSystem } from '../../src/guest/vfs/file-system.js'
+import type {
+  DataRun,
+  EntrySink,
+  FileSystem,
+  ShutdownMode,
+  TrimRange,
+} from '../../src/guest/vfs/file-system.js'
 
 interface Node {
   attributes: Attributes
@@ -121,7 +127,11 @@ export class TinyFileSystem implements FileSystem {
     return this.waits.shift()
   }
 
-  setCaller(): void {}
+  caller: readonly unknown[] = []
+
+  setCaller(...caller: unknown[]): void {
+    this.caller = caller
+  }
 
   statfs(): StatFs {
     const counts = { blocks: 5e9, blocksFree: 4e9, blocksAvailable: 3e9, files: 100, filesFree: 90 }
@@ -298,6 +308,29 @@ export class TinyFileSystem implements FileSystem {
     const completion = new Completion()
     this.syncs.push(completion)
     return completion.promise
+  }
+
+  async trim({ start, length, least }: TrimRange): Promise<TrimRange> {
+    this.calls.push(`trim ${start} ${length} ${least}`)
+    return { start, length: 12288, least: Math.max(least, 4096) }
+  }
+
+  bmap(ino: number, block: number): number {
+    return block < 3 ? ino * 100 + block : 0
+  }
+
+  label: Uint8Array = Buffer.from('tiny')
+
+  getLabel(): Uint8Array {
+    return this.label
+  }
+
+  setLabel(label: Uint8Array): void {
+    this.label = label.slice()
+  }
+
+  async shutDown(mode: ShutdownMode): Promise<void> {
+    this.calls.push(`shutDown ${mode}`)
   }
 
   fsync(ino: number, dataOnly: boolean): Promise<void> | undefined {

@@ -105,3 +105,6 @@ export const IoctlIn = layout('fuse_ioctl_in', 32, {
 
 /** struct fuse_bmap_in. */
 export const BmapIn = layout('fuse_bmap_in', 16, { block: le64(0), blocksize: le32(8) })
+
+/** struct fuse_bmap_out. */
+export const BmapOut = layout('fuse_bmap_out', 8, { block: le64(0) })

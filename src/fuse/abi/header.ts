@@ -14,6 +14,14 @@ export const InHeader = layout('fuse_in_header', 40, {
   total_extlen: le16(36),
 })
 
+/**
+ * struct fuse_ext_header, of the extensions behind a request's arguments: `total_extlen` of the header counts all of
+ * them, in units of 8 bytes. `size` of one is that of its header, its content and the padding to 8 bytes.
+ */
+export const ExtHeader = layout('fuse_ext_header', 8, { size: le32(0), type: le32(4) })
+/** enum fuse_ext_type: a struct fuse_supp_groups follows, a count and as many group ids of 32 bits. */
+export const FUSE_EXT_GROUPS = 32
+
 /** struct fuse_out_header. `error` is 0 or a negative errno. */
 export const OutHeader = layout('fuse_out_header', 16, {
   len: le32(0),

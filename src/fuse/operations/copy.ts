@@ -3,7 +3,7 @@ import { E, FsError } from '../../../lib/errno.js'
 import type { DataRun } from '../../guest/vfs/file-system.js'
 import { CopyFileRangeIn, CopyFileRangeOut, WriteOut } from '../abi/file.js'
 import { PAYLOAD } from '../channel.js'
-import type { Connection } from '../connection.js'
+import type { Caller, Connection } from '../connection.js'
 import type { Request } from '../request.js'
 import { dropSetId } from './file.js'
 
@@ -14,20 +14,18 @@ const PART = 1 << 20
 /** What is stored for a hole. */
 const ZEROES = new Uint8Array(1 << 16)
 
-interface Copy {
+interface Copy extends Caller {
   readonly from: number
   readonly fromOffset: number
   readonly to: number
   readonly toOffset: number
   readonly length: number
-  readonly uid: number
-  readonly gid: number
   done: number
 }
 
 /** The number of bytes: fewer than asked at the end of the file, at an error after the first, and past 16 MiB. */
 export function copyFileRange(connection: Connection, request: Request): number | Promise<number> {
-  const { view, at, ino, uid, gid } = request
+  const { view, at, ino, uid, gid, pid } = request
   if (CopyFileRangeIn.flags.get(view, at) !== 0) return -E.EINVAL
   const copy: Copy = {
     from: ino,
@@ -37,10 +35,11 @@ export function copyFileRange(connection: Connection, request: Request): number 
     length: Math.min(CopyFileRangeIn.len.get(view, at), COPY_MAX),
     uid,
     gid,
+    pid,
     done: 0,
   }
   // No flag says whether the caller has CAP_FSETID.
-  if (uid !== 0) dropSetId(connection, copy.to, gid)
+  if (uid !== 0) dropSetId(connection, copy.to, copy)
   return copyRest(connection, copy)
 }
 

@@ -8,6 +8,8 @@ import { FS_APPEND_FL, FS_IMMUTABLE_FL } from '../../guest/vfs/file-attr.js'
 import type { FileSystem } from '../../guest/vfs/file-system.js'
 import { EntryOut } from '../abi/attr.js'
 import {
+  BmapIn,
+  BmapOut,
   CreateIn,
   FallocateIn,
   FOPEN_DIRECT_IO,
@@ -27,7 +29,7 @@ import {
   WriteOut,
 } from '../abi/file.js'
 import { MAX_WRITE, PAYLOAD } from '../channel.js'
-import type { Connection } from '../connection.js'
+import type { Caller, Connection } from '../connection.js'
 import type { Request } from '../request.js'
 import { makeNode, ownerIn, replyEntry } from './entry.js'
 
@@ -113,22 +115,20 @@ export function read(connection: Connection, request: Request): number {
 }
 
 /** What a WRITE asks for, kept while its bytes are stored piece by piece. */
-interface Store {
+interface Store extends Caller {
   readonly ino: number
   readonly flags: number
-  readonly uid: number
-  readonly gid: number
 }
 
 export function write(connection: Connection, request: Request): number | Promise<number> {
-  const { view, at, ino, uid, gid } = request
+  const { view, at, ino, uid, gid, pid } = request
   const flags = WriteIn.write_flags.get(view, at)
   const offset = WriteIn.offset.get(view, at)
   const from = at + WriteIn.SIZE
   const to = from + WriteIn.size.get(view, at)
   if (to > request.length) return -E.EINVAL
-  const what = { ino, flags, uid, gid }
-  if (flags & FUSE_WRITE_KILL_SUIDGID && dropSetId(connection, ino, gid)) {
+  const what = { ino, flags, uid, gid, pid }
+  if (flags & FUSE_WRITE_KILL_SUIDGID && dropSetId(connection, ino, what)) {
     const wait = connection.fs.ready()
     if (wait) return storeRest(connection, what, offset, request.bytes.slice(from, to), 0, wait)
   }
@@ -140,9 +140,10 @@ export function write(connection: Connection, request: Request): number | Promis
  * Lets the set-id bits fall. Asked for by every write of a caller without CAP_FSETID, so look before changing. True
  * when the inode was changed.
  */
-export function dropSetId(connection: Connection, ino: number, callerGid: number): boolean {
+export function dropSetId(connection: Connection, ino: number, caller: Caller): boolean {
   const { mode, gid } = connection.fs.getattr(ino)
-  const groupFalls = (mode & S_ISGID) !== 0 && ((mode & S_IXGRP) !== 0 || gid !== callerGid)
+  if ((mode & (S_ISUID | S_ISGID)) === 0) return false
+  const groupFalls = (mode & S_ISGID) !== 0 && ((mode & S_IXGRP) !== 0 || !connection.isMember(caller, gid))
   if ((mode & S_ISUID) === 0 && !groupFalls) return false
   void connection.fs.setattr(ino, { killPrivileges: true })
   return true
@@ -222,7 +223,7 @@ export function fallocate(connection: Connection, request: Request): number | Pr
   const { fs } = connection
   const times = connection.writebackCache ? keptTimes(connection, request.ino) : undefined
   // No flag says whether the caller has CAP_FSETID.
-  if (request.uid !== 0) dropSetId(connection, request.ino, request.gid)
+  if (request.uid !== 0) dropSetId(connection, request.ino, request)
   const wait = fs.fallocate(request.ino, FallocateIn.mode.get(view, at), offset, length)
   if (times === undefined) return wait ?? 0
   return restoreTimes(fs, request.ino, times, wait)
@@ -247,4 +248,20 @@ export function lseek(connection: Connection, request: Request): number {
   const found = connection.fs.seek(request.ino, LseekIn.offset.get(view, at), what)
   LseekOut.offset.set(connection.reply, PAYLOAD, found)
   return LseekOut.SIZE
+}
+
+/** FIBMAP, on fuseblk mounts: which block of the device holds a block of the file. Their size is the request's. */
+export function bmap(connection: Connection, request: Request): number {
+  const { view, at } = request
+  const { blockSize } = connection.fs
+  const unit = BmapIn.blocksize.get(view, at)
+  if (unit === 0) return -E.EINVAL
+  const offset = BmapIn.block.get(view, at) * unit
+  const found = connection.fs.bmap(request.ino, Math.floor(offset / blockSize))
+  BmapOut.block.set(
+    connection.reply,
+    PAYLOAD,
+    found === 0 ? 0 : Math.floor((found * blockSize + (offset % blockSize)) / unit),
+  )
+  return BmapOut.SIZE
 }

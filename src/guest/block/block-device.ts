@@ -30,6 +30,13 @@ export interface BlockDevice {
    */
   writeNew?(offset: number, source: Uint8Array, from?: number, to?: number): void
   zero(offset: number, length: number): void
+  /**
+   * Gives back what is free in every state that a power failure could leave from now on: REQ_OP_DISCARD. What is read
+   * there afterwards is undefined. Absent where there is nothing to be gained. Throws FsError EOPNOTSUPP.
+   */
+  discard?(offset: number, length: number): void
+  /** Bytes that a discard has to cover to be of use; 0 or absent: there is none. */
+  readonly discardGranularity?: number
   /** Copies within the device; the ranges may not overlap. */
   copy(to: number, from: number, length: number): void
   /** Reading only: a store through it would escape the dirty log. */

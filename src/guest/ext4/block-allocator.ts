@@ -2,7 +2,7 @@ import { clearBits, findClear, findClearRun, findSet, setBits, testBit } from '.
 import { CorruptError, FsError } from '../../../lib/errno.js'
 import type { BufferHead } from '../block/buffer-head.js'
 import type { Handle } from '../jbd2/handle.js'
-import { blockBitmap, initialiseBlockBitmap, isBlockUninit } from './block-bitmap.js'
+import { blockBitmap, initialiseBlockBitmap, isBlockUninit, uninitialisedBitmap } from './block-bitmap.js'
 import { PendingBlocks } from './pending-blocks.js'
 import { SuperBlock } from './superblock.js'
 import { SystemZone } from './system-zone.js'
@@ -45,6 +45,10 @@ export class BlockAllocator {
   #space: FreeSpace | undefined
   /** s_free_blocks_count is behind. */
   #unsettled = false
+  /** Told of the blocks that a commit has made free for good, before anyone can take them. */
+  onReleased: ((runs: BlockRun[]) => void) | undefined
+  /** Groups that FITRIM has gone through and in which nothing was freed since; the least run it looked for. */
+  readonly #trimmed = new Map<number, number>()
 
   constructor(volume: Volume) {
     this.#volume = volume
@@ -143,7 +147,47 @@ export class BlockAllocator {
 
   /** All transactions up to `tid` are durable: what they freed may be used. Those that freed anything call it. */
   committed(tid: number): void {
-    if (this.#pending.total > 0) this.#pending.committed(tid, (group, from) => this.#widen(group, from))
+    if (this.#pending.total === 0) return
+    const runs: BlockRun[] = []
+    const { clusterRatio } = this.#volume
+    this.#pending.committed(tid, (group, from, to) => {
+      this.#widen(group, from)
+      const start = this.#volume.firstBlockOfGroup(group) + from * clusterRatio
+      runs.push({ start, count: (to - from) * clusterRatio })
+    })
+    if (runs.length > 0) this.onReleased?.(runs)
+  }
+
+  /** Whether the group may have free runs of `least` clusters that FITRIM did not see yet; from now on it has. */
+  takeUntrimmed(group: number, least: number): boolean {
+    if (least >= (this.#trimmed.get(group) ?? Number.POSITIVE_INFINITY)) return false
+    this.#trimmed.set(group, least)
+    return true
+  }
+
+  /**
+   * Calls `visit` for each run of at least `least` clusters within [from, to) of the group that is free in every state
+   * that a power failure could leave, counted from the group's first. Throws CorruptError for a bad bitmap.
+   */
+  forEachFreeRun(
+    group: number,
+    from: number,
+    to: number,
+    least: number,
+    visit: (start: number, count: number) => void,
+  ): void {
+    const volume = this.#volume
+    const { zone } = this.#known
+    if (volume.groups.freeBlocks(group) < least) return
+    const uninit = isBlockUninit(volume, group)
+    const head = uninit ? undefined : blockBitmap(volume, zone, group)
+    const busy = this.#pending.bitmap(group) ?? head?.bytes ?? uninitialisedBitmap(volume, zone, group)
+    const at = busy === head?.bytes ? head.at : 0
+    for (let start = findClear(busy, at, from, to); start < to; ) {
+      const end = findSet(busy, at, start, to)
+      if (end - start >= least) visit(start, end - start)
+      start = findClear(busy, at, end, to)
+    }
   }
 
   /** Brings the superblock's counts of free blocks and inodes up to date: once a commit, before checksums are sealed. */
@@ -328,6 +372,7 @@ export class BlockAllocator {
   #widen(group: number, offset: number): void {
     const { longest, firstFree } = this.#known
     longest[group] = this.#volume.groups.freeBlocks(group)
+    this.#trimmed.delete(group)
     if (offset < firstFree[group]!) firstFree[group] = offset
   }
 }

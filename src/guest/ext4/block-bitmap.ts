@@ -50,6 +50,18 @@ export function blockBitmap(volume: Volume, zone: SystemZone, group: number): Bu
   return head
 }
 
+/** What the bitmap of a BLOCK_UNINIT group would be: only metadata is in use. */
+export function uninitialisedBitmap(volume: Volume, zone: SystemZone, group: number): Uint8Array {
+  const bytes = new Uint8Array(volume.blockSize)
+  const { clusterRatio } = volume
+  const first = volume.firstBlockOfGroup(group)
+  zone.forEach(first, first + volume.blocksInGroup(group), (start, end) => {
+    const to = Math.ceil((end - first) / clusterRatio)
+    setBits(bytes, 0, Math.floor((start - first) / clusterRatio), to)
+  })
+  return bytes
+}
+
 /** Writes the bitmap of a BLOCK_UNINIT group: metadata and the bits past the group's end are set. */
 export function initialiseBlockBitmap(
   handle: Handle,

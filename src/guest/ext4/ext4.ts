@@ -6,32 +6,38 @@ import type { Journal } from '../jbd2/journal.js'
 import type { JournalCounters } from '../jbd2/journal-log.js'
 import type { AttributeChange, Attributes, Owner, StatFs } from '../vfs/attributes.js'
 import type { FileAttr } from '../vfs/file-attr.js'
-import type { DataRun, EntrySink, FileSystem } from '../vfs/file-system.js'
+import type { DataRun, EntrySink, FileSystem, ShutdownMode, TrimRange } from '../vfs/file-system.js'
 import { attributesOf, changeAttributes, isRefusedAppendOnly, isWriteBack } from './attributes.js'
 import { dropCapability, hasCapability } from './capability.js'
-import { continueEvict, evict } from './evict.js'
+import { Evictions } from './evictions.js'
 import { FALLOC_FL_KEEP_SIZE } from './fallocate.js'
+import { bmap, type FiemapExtent, fiemap } from './fiemap.js'
 import { maxFileSize, readFile, seekFile, writeFile } from './file.js'
 import { getFileAttr, setFileAttr } from './file-attr.js'
 import { type Durability, fsync, syncfs } from './fsync.js'
+import { Inconsistencies } from './inconsistencies.js'
 import { hasInlineData, isInline } from './inline-data.js'
 import type { Inode } from './inode.js'
+import { getLabel, setLabel } from './label.js'
 import { type Mounted, type MountReport, mountVolume } from './mount.js'
-import type { ErrorsBehaviour, MountOptions } from './mount-options.js'
+import type { MountOptions } from './mount-options.js'
 import { markUnmounted } from './mount-state.js'
 import * as namei from './namei.js'
 import { RangeOperations } from './range-operations.js'
 import { APPEND_FL, DAX_FL, GOOD_OLD_INODE_SIZE, IMMUTABLE_FL } from './raw-inode.js'
 import { readdir } from './readdir.js'
 import { overheadBlocks, statfs } from './statfs.js'
-import { ROOT_INO, SuperBlock } from './superblock.js'
-import { recordError } from './superblock-write.js'
+import { ROOT_INO } from './superblock.js'
 import { readlink } from './symlink.js'
+import { trim } from './trim.js'
 import { continueTruncate, truncate } from './truncate.js'
 import type { Volume } from './volume.js'
 import { getAttribute, listAttributes, removeAttribute, setAttribute } from './xattr-handler.js'
 
 const log = createDebug('fakedax:ext4')
+
+const NO_GROUPS: readonly number[] = []
+const SHUT_DOWN = 'the file system was shut down'
 
 /** Metadata blocks that one operation may touch: two directories that split to the root, inodes, bitmaps. */
 const OPERATION_CREDITS = 96
@@ -44,16 +50,16 @@ export class Ext4 implements FileSystem {
   readonly blockSize: number
   readonly canDax: boolean
   readonly report: MountReport
-  /** Called when `errors=panic` and an inconsistency was found. */
-  onPanic: ((error: Error) => void) | undefined
   readonly #volume: Volume
   readonly #journal: Journal | undefined
-  readonly #errors: ErrorsBehaviour
+  readonly #inconsistencies: Inconsistencies
   /** Undefined when mounted read-only. */
   readonly #durability: Durability | undefined
   readonly #overhead: number
   readonly #ranges = new RangeOperations()
-  readonly #evictions = new Set<Promise<void>>()
+  /** Undefined when mounted read-only. */
+  readonly #evictions: Evictions | undefined
+  #shutDown = false
 
   /** Recovers the journal if need be and mounts. Throws UnsupportedError, CorruptError or FsError. */
   static async mount(device: BlockDevice, options: MountOptions): Promise<Ext4> {
@@ -63,7 +69,7 @@ export class Ext4 implements FileSystem {
   private constructor({ volume, journal, errors, barrier, report }: Mounted) {
     this.#volume = volume
     this.#journal = journal
-    this.#errors = errors
+    this.#inconsistencies = new Inconsistencies(volume, journal, errors)
     this.#durability = journal && { volume, journal, barrier }
     this.#overhead = volume.behaviour.minixdf ? 0 : overheadBlocks(volume)
     this.report = report
@@ -71,6 +77,8 @@ export class Ext4 implements FileSystem {
     // As Linux, which refuses the mount option dax for a file system that may have data in inodes.
     this.canDax = volume.blockSize === 4096 && !hasInlineData(volume)
     if (journal === undefined) return
+    const credits = Math.min(OPERATION_CREDITS, journal.maxCredits)
+    this.#evictions = new Evictions(volume, journal, credits, (operation) => this.#change(operation))
     journal.onAbort = (error) => log('journal aborted, the file system is read-only now: %s', error.message)
   }
 
@@ -85,6 +93,11 @@ export class Ext4 implements FileSystem {
 
   get readOnly(): boolean {
     return this.#journal === undefined || this.#journal.aborted !== undefined
+  }
+
+  /** Called when `errors=panic` and an inconsistency was found. */
+  set onPanic(callback: (error: Error) => void) {
+    this.#inconsistencies.onPanic = callback
   }
 
   /** The journal's counters; undefined when mounted read-only. */
@@ -107,9 +120,11 @@ export class Ext4 implements FileSystem {
     return journal.ready(Math.min(OPERATION_CREDITS, journal.maxCredits))
   }
 
-  setCaller(uid: number, gid: number): void {
-    this.#volume.caller.uid = uid
-    this.#volume.caller.gid = gid
+  setCaller(uid: number, gid: number, groups: readonly number[] = NO_GROUPS): void {
+    const { caller } = this.#volume
+    caller.uid = uid
+    caller.gid = gid
+    caller.groups = groups
   }
 
   statfs(): StatFs {
@@ -118,17 +133,11 @@ export class Ext4 implements FileSystem {
 
   lookup(dir: number, name: Uint8Array): number | undefined {
     this.#volume.inodeCache.trim()
-    return this.#read(() => {
-      const ino = namei.lookup(this.#volume, this.#inode(dir), name)
-      if (ino === undefined) return undefined
-      const inode = this.#inode(ino)
-      if (inode.linksCount === 0 && inode.users === 0)
-        inode.corrupt('i_links_count', 0, 'at least 1, as an entry names it')
-      return ino
-    })
+    return this.#read(() => namei.lookup(this.#volume, this.#inode(dir), name))
   }
 
   getattr(ino: number): Attributes {
+    if (ino === this.root) return attributesOf(this.#inode(ino))
     return this.#read(() => attributesOf(this.#inode(ino)))
   }
 
@@ -179,19 +188,19 @@ export class Ext4 implements FileSystem {
 
   unlink(dir: number, name: Uint8Array): void {
     const gone = this.#change((handle) => namei.unlink(this.#volume, handle, this.#inode(dir), name))
-    this.#evictIfUnused(gone)
+    this.#evictions?.evictIfUnused(gone)
   }
 
   rmdir(dir: number, name: Uint8Array): void {
     const gone = this.#change((handle) => namei.rmdir(this.#volume, handle, this.#inode(dir), name))
-    this.#evictIfUnused(gone)
+    this.#evictions?.evictIfUnused(gone)
   }
 
   rename(dir: number, name: Uint8Array, newDir: number, newName: Uint8Array, flags: number): void {
     const replaced = this.#change((handle) =>
       namei.rename(this.#volume, handle, this.#inode(dir), name, this.#inode(newDir), newName, flags),
     )
-    if (replaced !== undefined) this.#evictIfUnused(replaced)
+    if (replaced !== undefined) this.#evictions?.evictIfUnused(replaced)
   }
 
   readdir(dir: number, cookie: bigint, sink: EntrySink): void {
@@ -226,11 +235,7 @@ export class Ext4 implements FileSystem {
     const inode = this.#inode(ino)
     this.#refuseImmutable(inode, (mode & ~FALLOC_FL_KEEP_SIZE) !== 0)
     if (hasCapability(inode)) this.#change((handle) => dropCapability(handle, inode))
-    try {
-      return this.#ranges.start(this.#writable(), inode, mode, offset, length)
-    } catch (error) {
-      throw this.#noted(error)
-    }
+    return this.#read(() => this.#ranges.start(this.#writable(), inode, mode, offset, length))
   }
 
   seek(ino: number, offset: number, what: 'data' | 'hole'): number {
@@ -257,12 +262,35 @@ export class Ext4 implements FileSystem {
     this.#change((handle) => removeAttribute(handle, inode, name))
   }
 
+  bmap(ino: number, block: number): number {
+    return this.#read(() => bmap(this.#inode(ino), block))
+  }
+
+  /** What FIEMAP tells of the file, from `offset` on for `length` bytes. */
+  fiemap(ino: number, offset = 0, length = Number.MAX_SAFE_INTEGER): FiemapExtent[] {
+    return this.#read(() => fiemap(this.#inode(ino), offset, length))
+  }
+
+  getLabel(): Uint8Array {
+    return this.#read(() => getLabel(this.#volume))
+  }
+
+  setLabel(label: Uint8Array): void {
+    this.#change((handle) => setLabel(this.#volume, handle, label))
+  }
+
   getFileAttr(ino: number): FileAttr {
     return this.#read(() => getFileAttr(this.#inode(ino)))
   }
 
   setFileAttr(ino: number, attr: FileAttr): void {
     this.#change((handle) => setFileAttr(handle, this.#inode(ino), attr))
+  }
+
+  async trim(range: TrimRange): Promise<TrimRange> {
+    return trim(this.#volume, this.#writable(), range).catch((error) => {
+      throw this.#noted(error)
+    })
   }
 
   /**
@@ -291,7 +319,7 @@ export class Ext4 implements FileSystem {
     const inode = this.#volume.inodeCache.peek(ino)
     if (inode === undefined) return
     inode.users = Math.max(0, inode.users - count)
-    this.#evictIfUnused(inode)
+    this.#evictions?.evictIfUnused(inode)
   }
 
   get deadline(): number | undefined {
@@ -302,12 +330,23 @@ export class Ext4 implements FileSystem {
     this.#journal?.tick(now)
   }
 
+  async shutDown(mode: ShutdownMode): Promise<void> {
+    if (this.#shutDown) return
+    const journal = this.#writable()
+    if (mode === 'default') await this.syncfs()
+    this.#shutDown = true
+    try {
+      if (mode === 'logflush') await journal.commit()
+    } finally {
+      journal.shutDown()
+    }
+  }
+
   /** Rejects with EIO when the journal is aborted: what was not committed is lost then, the image is left to recovery. */
   async unmount(): Promise<void> {
     const journal = this.#journal
-    if (journal === undefined) return
-    for (this.#evictUnused(); this.#evictions.size > 0; this.#evictUnused())
-      await Promise.all(this.#evictions)
+    if (journal === undefined || this.#shutDown) return
+    await this.#evictions?.finish()
     await markUnmounted(this.#volume, journal)
   }
 
@@ -317,6 +356,7 @@ export class Ext4 implements FileSystem {
 
   #writable(): Journal {
     const journal = this.#journal
+    if (this.#shutDown) throw new FsError('EIO', SHUT_DOWN)
     if (journal === undefined || journal.aborted !== undefined)
       throw new FsError('EROFS', 'the file system is read-only')
     return journal
@@ -330,6 +370,7 @@ export class Ext4 implements FileSystem {
   }
 
   #read<T>(operation: () => T): T {
+    if (this.#shutDown) throw new FsError('EIO', SHUT_DOWN)
     try {
       return operation()
     } catch (error) {
@@ -343,7 +384,7 @@ export class Ext4 implements FileSystem {
     try {
       const result = operation(handle)
       handle.stop()
-      if (this.#volume.unusedInodes.size > 0) this.#evictUnused()
+      if (this.#volume.unusedInodes.size > 0) this.#evictions?.evictValues()
       return result
     } catch (error) {
       handle.revert()
@@ -351,50 +392,8 @@ export class Ext4 implements FileSystem {
     }
   }
 
-  /** Values of attributes that nobody has any more. */
-  #evictUnused(): void {
-    const { unusedInodes, inodeCache } = this.#volume
-    for (const ino of unusedInodes) {
-      unusedInodes.delete(ino)
-      this.#evictIfUnused(inodeCache.get(ino))
-    }
-  }
-
-  /** An inconsistency of the medium is recorded in the superblock and acted on as `errors=` says. */
   #noted(error: unknown): unknown {
-    if (!(error instanceof CorruptError)) return error
-    log('%s', error.message)
-    const journal = this.#journal
-    if (journal === undefined || journal.aborted !== undefined) return error
-    recordError(this.#volume, journal, error)
-    if (this.#errors === 'continue') return error
-    journal.abort(error)
-    if (this.#errors === 'panic') this.onPanic?.(error)
+    if (error instanceof CorruptError) this.#inconsistencies.note(error)
     return error
-  }
-
-  #evictIfUnused(inode: Inode): void {
-    if (inode.users > 0 || inode.linksCount > 0) return
-    const journal = this.#journal
-    if (journal === undefined || journal.aborted !== undefined) return
-    const wait = journal.ready(Math.min(OPERATION_CREDITS, journal.maxCredits))
-    if (wait === undefined && this.#change((handle) => evict(handle, inode))) return
-    // A failure while waiting is met again, and told, below.
-    wait?.catch(() => {})
-    const work = continueEvict(journal, inode)
-      .catch((error) => log('inode %d stays on the orphan list: %s', inode.ino, error))
-      .finally(() => this.#evictions.delete(work))
-    this.#evictions.add(work)
-  }
-
-  /** Bytes of the superblock that identify the file system. */
-  get identity(): { uuid: Uint8Array; label: string } {
-    const head = this.#volume.superblock
-    const label = SuperBlock.s_volume_name.get(head.view, head.at + this.#volume.superblockOffset)
-    const end = label.indexOf(0)
-    return {
-      uuid: this.#volume.uuid,
-      label: new TextDecoder().decode(end < 0 ? label : label.subarray(0, end)),
-    }
   }
 }

@@ -10,6 +10,7 @@ import { DEFAULT_BEHAVIOUR, type ErrorsBehaviour, type MountOptions } from './mo
 import { markMounted, markRecovered } from './mount-state.js'
 import { ERRORS_CONTINUE, ERRORS_PANIC, ERRORS_RO, SuperBlock } from './superblock.js'
 import { openVolume } from './torn-superblock.js'
+import { discardOnCommit } from './trim.js'
 import { continueTruncate } from './truncate.js'
 import { Volume } from './volume.js'
 
@@ -74,6 +75,7 @@ export async function mountVolume(device: BlockDevice, options: MountOptions): P
   volume.quotas?.load()
   await markMounted(volume, journal)
   volume.journal = journal
+  if (behaviour.discard) discardOnCommit(volume)
   report.orphans = await cleanOrphans(volume, journal)
   return { volume, journal, errors, barrier, report }
 }

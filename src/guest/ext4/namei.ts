@@ -40,7 +40,12 @@ export function lookup(volume: Volume, dir: Inode, name: Uint8Array): number | u
   if (name.length > NAME_MAX) throw new FsError('ENAMETOOLONG', `name of ${name.length} bytes`)
   if (dir.linksCount === 0 || (volume.blockSize > dir.size && !isInline(dir))) return undefined
   const place = findEntry(dir, name)
-  return place === undefined ? undefined : entryInode(dir, place)
+  if (place === undefined) return undefined
+  const ino = entryInode(dir, place)
+  const inode = volume.inodeCache.get(ino)
+  if (inode.linksCount === 0 && inode.users === 0)
+    inode.corrupt('i_links_count', 0, 'at least 1, as an entry names it')
+  return ino
 }
 
 /** A regular file when `mode` names no type. EINVAL for directories and symlinks. */

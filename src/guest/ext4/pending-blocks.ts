@@ -80,14 +80,14 @@ export class PendingBlocks {
   }
 
   /** All transactions up to `tid` are durable: their blocks may be used. Calls `released` for each run. */
-  committed(tid: number, released: (group: number, from: number) => void): void {
+  committed(tid: number, released: (group: number, from: number, to: number) => void): void {
     for (const [freedBy, runs] of this.#byTid) {
       if (!tidGeq(tid, freedBy)) continue
       this.#byTid.delete(freedBy)
       for (const run of runs) {
         this.restored(run.group, run.from, run.to)
         this.#leave(run)
-        released(run.group, run.from)
+        released(run.group, run.from, run.to)
       }
     }
   }

@@ -39,7 +39,7 @@ export class Volume {
   /** Set by mount, before any operation that changes something. */
   journal: Journal | undefined
   /** Who the present operation is for. */
-  readonly caller: Owner = { uid: 0, gid: 0 }
+  readonly caller: Owner & { groups: readonly number[] } = { uid: 0, gid: 0, groups: [] }
   /** Wall clock for time stamps. */
   readonly now: () => Timespec
   readonly behaviour: Readonly<Behaviour>
@@ -220,14 +220,14 @@ export class Volume {
 
   /** Whether the caller may use the reserved blocks: root, or who s_def_resuid and s_def_resgid or the options name. */
   get mayUseReserved(): boolean {
-    const { uid, gid } = this.caller
+    const { uid, gid, groups } = this.caller
     if (uid === 0) return true
     const { view, at } = this.superblock
     const reserved = at + this.superblockOffset
     const { resuid, resgid } = this.behaviour
     if (uid === (resuid ?? SuperBlock.s_def_resuid.get(view, reserved))) return true
     const group = resgid ?? SuperBlock.s_def_resgid.get(view, reserved)
-    return group !== 0 && gid === group
+    return group !== 0 && (gid === group || groups.includes(group))
   }
 
   /** Whether `block` may hold data or metadata of this file system. */

@@ -182,10 +182,10 @@ export class JournalLog implements TransactionStore {
     this.#active = false
   }
 
-  /** (8) After this nothing is stored; the reason is recorded if the device still takes it. */
+  /** (8) After this nothing is stored; the reason, if there is one, is recorded if the device still takes it. */
   stop(errno: number): void {
     this.#stopped = true
-    if (this.#device.readOnly) return
+    if (errno === 0 || this.#device.readOnly) return
     try {
       this.#superblock.setErrno(errno)
       this.#storeSuperblock()

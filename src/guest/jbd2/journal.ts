@@ -148,7 +148,7 @@ export class Journal {
   /** When the running transaction is due; ms. Undefined: it holds nothing. */
   get deadline(): number | undefined {
     const { started } = this.#running
-    return started === undefined ? undefined : started + this.#interval
+    return started === undefined || this.#aborted !== undefined ? undefined : started + this.#interval
   }
 
   /** Metadata blocks that still fit into the running transaction. */
@@ -264,10 +264,19 @@ export class Journal {
   /** (8) Ends all writing for good: the journal, or the file system above it, cannot be trusted. */
   abort(error: unknown): void {
     if (this.#aborted !== undefined) return
-    const aborted = new FsError('EIO', 'journal aborted', { cause: error })
     log('aborted: %O', error)
+    this.#stop(new FsError('EIO', 'journal aborted', { cause: error }), E.EIO)
+  }
+
+  /** As {@link abort}, but nothing is wrong, and nothing at all is stored: the next mount finds a crash to recover from. */
+  shutDown(): void {
+    if (this.#aborted !== undefined) return
+    this.#stop(new FsError('EIO', 'journal shut down'), 0)
+  }
+
+  #stop(aborted: FsError, errno: number): void {
     this.#aborted = aborted
-    this.#log.stop(E.EIO)
+    this.#log.stop(errno)
     this.#committing?.done.fail(aborted)
     this.#running.done.fail(aborted)
     this.#turnOver()

@@ -22,6 +22,21 @@ export interface DataRun {
  */
 export type EntrySink = (name: Uint8Array, ino: number, type: number, next: bigint) => boolean
 
+/** What FITRIM asks for, and how it answers: struct fstrim_range. All in bytes. */
+export interface TrimRange {
+  start: number
+  /** Of the range; in the answer, how much was discarded. */
+  length: number
+  /** Free runs shorter than this are left alone. */
+  least: number
+}
+
+/**
+ * What a shutdown does first, as the flags of EXT4_IOC_SHUTDOWN say: `default` makes everything durable, `logflush`
+ * commits, `nologflush` drops what is not committed.
+ */
+export type ShutdownMode = 'default' | 'logflush' | 'nologflush'
+
 /** dirent types (DT_*): the file type bits of a mode shifted right by 12. */
 export const DT_UNKNOWN = 0
 
@@ -49,8 +64,11 @@ export interface FileSystem {
    */
   ready(): Promise<void> | undefined
 
-  /** Who the next operations are for, as Linux's current_cred(): decides who may use reserved blocks. Root at first. */
-  setCaller(uid: number, gid: number): void
+  /**
+   * Who the next operations are for, as Linux's current_cred(): decides who may use reserved blocks. Root at first. `groups`: those
+   * beside `gid`, as far as known.
+   */
+  setCaller(uid: number, gid: number, groups?: readonly number[]): void
 
   statfs(): StatFs
   /** The inode number, or undefined when there is no such entry. `.` and `..` are understood. */
@@ -99,6 +117,23 @@ export interface FileSystem {
   getFileAttr(ino: number): FileAttr
   /** Flags that programs cannot change are passed over; EOPNOTSUPP for what cannot be. */
   setFileAttr(ino: number, attr: FileAttr): void
+
+  /** Gives free blocks back to the device. EOPNOTSUPP when that cannot take them. */
+  trim(range: TrimRange): Promise<TrimRange>
+
+  /** The block of the device that holds a block of the file, in units of {@link blockSize}; 0 for a hole. FIBMAP. */
+  bmap(ino: number, block: number): number
+
+  /** Bytes of the volume's name, without what follows the last one. */
+  getLabel(): Uint8Array
+  /** EINVAL when it is too long. */
+  setLabel(label: Uint8Array): void
+
+  /**
+   * A crash of the guest: from now on everything fails with EIO but for the root's attributes, and the image is left
+   * as it is, for the next mount to recover. Resolves when it is so. EROFS when read-only.
+   */
+  shutDown(mode: ShutdownMode): Promise<void>
 
   /** Undefined when nothing was dirty. */
   fsync(ino: number, dataOnly: boolean): Promise<void> | undefined

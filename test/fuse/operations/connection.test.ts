@@ -27,7 +27,7 @@ t.test('INIT: 7.45 -> all that is wanted, 1 MiB requests', async (t) => {
   t.equal(u32(payload, 20), 1 << 20, 'max_write')
   t.equal(u32(payload, 24), 1, 'time_gran')
   t.equal(u16(payload, 28), 256, 'max_pages')
-  t.equal(u32(payload, 32), 1 << 4, 'DIRECT_IO_ALLOW_MMAP')
+  t.equal(u32(payload, 32), (1 << 4) | (1 << 2), 'DIRECT_IO_ALLOW_MMAP, CREATE_SUPP_GROUP')
 })
 
 t.test('INIT: dax never -> write-back cache; inode -> not', async (t) => {

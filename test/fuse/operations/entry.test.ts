@@ -242,3 +242,47 @@ t.test('nlookup: any mix of lookups and forgets -> known exactly while the sum i
   const { failed, counterexample } = fc.check(check, { seed, numRuns: 50 })
   t.equal(failed, false, JSON.stringify(counterexample))
 })
+
+/** An extension block, padded to 8 bytes. */
+function extension(type: number, ...words: number[]): Uint8Array {
+  const size = 8 + words.length * 4 + (words.length % 2) * 4
+  const block = Buffer.alloc(size)
+  new Uint32Array(block.buffer, block.byteOffset, size / 4).set([size, type, ...words])
+  return block
+}
+
+t.test('extensions: the group that the kernel tells is the caller of the operation too', async (t) => {
+  const rig = new Rig()
+  const groups = extension(32, 1, 77)
+  const make = (name: string, extensions: number, ...blocks: Uint8Array[]) =>
+    rig.call(MKDIR, { extensions }, 0o755, 0, name, ...blocks).error
+  t.equal(make('plain', 0), 0)
+  t.same(rig.fs.caller, [1000, 1001, []])
+  t.equal(make('told', groups.length / 8, groups), 0)
+  t.same(rig.fs.caller, [1000, 1001, [77]])
+  const other = extension(1, 3, 4, 5, 6)
+  t.equal(make('behind another', (other.length + groups.length) / 8, other, groups), 0)
+  t.same(rig.fs.caller, [1000, 1001, [77]])
+  t.equal(make('of none', 2, extension(32, 0)), 0)
+  t.same(rig.fs.caller, [1000, 1001, []])
+  for (const broken of [
+    extension(32, 9000, 77),
+    Buffer.alloc(16),
+    extension(32),
+    Buffer.from([255, 0, 0, 0, 32, 0, 0, 0]),
+  ])
+    t.equal(make(`broken ${broken.length} ${broken[0]}`, broken.length / 8, broken), 0)
+  const names = [...rig.fs.node(2).entries.keys()]
+  t.equal(names.length, 8)
+  t.ok(
+    names.every((name) => /^[ -~]+$/.test(name)),
+    names.join(),
+  )
+})
+
+t.test('extensions: they are no part of what stands before them', async (t) => {
+  const rig = new Rig()
+  t.equal(rig.call(SYMLINK, { extensions: 2 }, 'link', 'target', extension(32, 1, 77)).error, 0)
+  t.equal(rig.call(SYMLINK, { extensions: 2 }, 'half', extension(32, 1, 77)).error, -E.EINVAL, 'no target')
+  t.equal(rig.call(MKDIR, { extensions: 50 }, 0o755, 0, 'd').error, -E.EINVAL, 'more than there is')
+})

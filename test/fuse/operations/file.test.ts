@@ -4,7 +4,7 @@ import { E, FsError } from '../../../lib/errno.js'
 import { Opcode } from '../../../src/fuse/abi/opcode.js'
 import { Rig } from '../scripted-channel.js'
 
-const { CREATE, FALLOCATE, LSEEK, OPEN, READ, RELEASE, SYNCFS, WRITE } = Opcode
+const { BMAP, CREATE, FALLOCATE, LSEEK, OPEN, READ, RELEASE, SYNCFS, WRITE } = Opcode
 const DIRECT_IO = 1
 const KEEP_CACHE = 2
 const PARALLEL = 64
@@ -215,4 +215,35 @@ t.test('SYNCFS: the whole file system', async (t) => {
   while (rig.session.pending > 0) await null
   t.equal(rig.channel.replies.length, before + 1)
   t.same(rig.fs.calls, ['syncfs', 'syncfs'])
+})
+
+t.test('BMAP: blocks of the size that is asked about; 0: a hole', async (t) => {
+  const rig = new Rig()
+  const nodeid = rig.fs.addFile('a')
+  const bmap = (block: number, blocksize: number) => {
+    const { error, payload } = rig.call(BMAP, { nodeid }, BigInt(block), blocksize, 0)
+    return error === 0 ? Number(payload.getBigUint64(0, true)) : error
+  }
+  t.equal(bmap(2, 4096), nodeid * 100 + 2)
+  t.equal(bmap(3, 4096), 0)
+  t.equal(bmap(9, 1024), (nodeid * 100 + 2) * 4 + 1)
+  t.equal(bmap(12, 1024), 0)
+  t.equal(bmap(0, 0), -E.EINVAL)
+})
+
+t.test('WRITE by one who loses set-id bits: the group may be one of those beside the main one', async (t) => {
+  const rig = new Rig({ groupsOf: (pid) => (pid === 77 ? [500, 501] : []) })
+  const modeAfter = (mode: number, gid: number): string => {
+    const nodeid = rig.fs.addFile(`${mode} ${gid}`, '', mode)
+    rig.fs.node(nodeid).attributes.gid = gid
+    t.equal(write(rig, nodeid, 0, Buffer.from('x'), KILL_SUIDGID).error, 0)
+    const killed = rig.fs.calls.some((call) => call.startsWith(`setattr ${nodeid} `))
+    return killed ? 'killed' : 'kept'
+  }
+  t.equal(modeAfter(0o2644, 501), 'kept')
+  t.equal(modeAfter(0o2644, 1001), 'kept')
+  t.equal(modeAfter(0o2644, 502), 'killed')
+  t.equal(modeAfter(0o2754, 501), 'killed')
+  t.equal(modeAfter(0o4644, 501), 'killed')
+  t.equal(modeAfter(0o644, 502), 'kept')
 })

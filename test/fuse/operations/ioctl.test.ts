@@ -1,5 +1,5 @@
 import t from 'tap'
-import { E } from '../../../lib/errno.js'
+import { E, FsError } from '../../../lib/errno.js'
 import { Opcode } from '../../../src/fuse/abi/opcode.js'
 import { Rig } from '../scripted-channel.js'
 
@@ -8,6 +8,10 @@ const GETFLAGS = 0x80086601
 const SETFLAGS = 0x40086602
 const FSGETXATTR = 0x801c581f
 const FSSETXATTR = 0x401c5820
+const FITRIM = 0xc0185879
+const GETFSLABEL = 0x81009431
+const SETFSLABEL = 0x41009432
+const SHUTDOWN = 0x8004587d
 const APPEND_FL = 0x20
 const IMMUTABLE_FL = 0x10
 const NODUMP_FL = 0x40
@@ -57,11 +61,26 @@ t.test('FSSETXATTR, FSGETXATTR: flags in their other form, those without one sta
   t.equal(ioctl(rig, ino, FSSETXATTR, 0, words(0x2, 0, 0, 0, 0, 0, 0)).error, -E.EOPNOTSUPP)
 })
 
-t.test('GETVERSION -> the generation; FITRIM -> EOPNOTSUPP; others -> ENOTTY', async (t) => {
+t.test('FITRIM: root -> what was trimmed; others -> EPERM; half an argument -> EINVAL', async (t) => {
+  const rig = new Rig()
+  const range = new Uint8Array(new BigUint64Array([4096n, 2n ** 64n - 1n, 100n]).buffer)
+  rig.send(IOCTL, { uid: 0, unique: 3n }, 0n, 0, FITRIM, 0n, 24, 24, range)
+  await null
+  const { error, payload } = rig.channel.replies.at(-1)!
+  t.equal(error, 0)
+  t.same(
+    [16, 24, 32].map((at) => payload.getBigUint64(at, true)),
+    [4096n, 12288n, 4096n],
+  )
+  t.same(rig.fs.calls, [`trim 4096 ${2 ** 64} 100`])
+  t.equal(ioctl(rig, 1, FITRIM, 24, range).error, -E.EPERM)
+  t.equal(rig.call(IOCTL, { uid: 0 }, 0n, 0, FITRIM, 0n, 16, 24, range).error, -E.EINVAL)
+})
+
+t.test('GETVERSION -> the generation; others -> ENOTTY', async (t) => {
   const rig = new Rig()
   const ino = rig.fs.addFile('a')
   t.equal(ioctl(rig, ino, 0x80087601, 8).payload.getUint32(16, true), ino * 7)
-  t.equal(ioctl(rig, ino, 0xc0185879, 24, new Uint8Array(24)).error, -E.EOPNOTSUPP)
   t.equal(ioctl(rig, ino, 0x5401, 0).error, -E.ENOTTY)
 })
 
@@ -87,4 +106,47 @@ t.test('OPEN: immutable -> EPERM to write; append-only -> EPERM but to append', 
   t.same(codes(), [0, EPERM, EPERM, EPERM, EPERM, EPERM])
   rig.fs.setFileAttr(nodeid, { flags: APPEND_FL, projectId: 0 })
   t.same(codes(), [0, EPERM, EPERM, 0, EPERM, EPERM])
+})
+
+t.test('GETFSLABEL, SETFSLABEL: by root only, with all of the argument', async (t) => {
+  const rig = new Rig()
+  const argument = Buffer.alloc(256)
+  argument.write('new')
+  t.equal(ioctl(rig, 1, GETFSLABEL, 256).bytes.toString('latin1', 16), `tiny${'\0'.repeat(252)}`)
+  t.equal(ioctl(rig, 1, SETFSLABEL, 0, argument).error, -E.EPERM)
+  t.equal(rig.call(IOCTL, { uid: 0 }, 0n, 0, SETFSLABEL, 0n, 255, 0, argument).error, -E.EINVAL)
+  t.equal(rig.call(IOCTL, { uid: 0 }, 0n, 0, SETFSLABEL, 0n, 256, 0, argument).error, 0)
+  t.equal(Buffer.from(rig.fs.label).toString(), 'new')
+  rig.fs.readOnly = true
+  t.equal(rig.call(IOCTL, { uid: 0 }, 0n, 0, SETFSLABEL, 0n, 256, 0, argument).error, -E.EROFS)
+})
+
+t.test('EXT4_IOC_SHUTDOWN: the flags stand in the memory of the caller', async (t) => {
+  const asked: unknown[] = []
+  let flags = 1
+  const callerMemory = async (...where: number[]): Promise<Uint8Array> => {
+    asked.push(where)
+    if (flags > 9) throw new FsError('EFAULT')
+    return words(flags)
+  }
+  const rig = new Rig({ callerMemory })
+  const shutDown = async (uid = 0): Promise<number> => {
+    rig.send(IOCTL, { uid, unique: 5n }, 0n, 0, SHUTDOWN, 0x7fff12345678n, 0, 4)
+    while (rig.session.pending > 0) await null
+    return rig.channel.replies.at(-1)?.error ?? 1
+  }
+  t.equal(await shutDown(1000), -E.EPERM)
+  t.equal(await shutDown(), 0)
+  t.same(asked, [[77, 0x7fff12345678, 4]])
+  flags = 0
+  t.equal(await shutDown(), 0)
+  flags = 3
+  t.equal(await shutDown(), -E.EINVAL)
+  flags = 10
+  t.equal(await shutDown(), -E.EFAULT)
+  t.same(rig.fs.calls, ['shutDown logflush', 'shutDown default'])
+  const blind = new Rig()
+  blind.send(IOCTL, { uid: 0, unique: 5n }, 0n, 0, SHUTDOWN, 1n, 0, 4)
+  await null
+  t.same(blind.fs.calls, ['shutDown nologflush'], 'the sooner the better when it cannot be known')
 })

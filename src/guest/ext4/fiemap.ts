@@ -1,0 +1,51 @@
+import { FsError } from '../../../lib/errno.js'
+import { MAX_LOGICAL_BLOCK } from './extent.js'
+import { findMapping } from './extent-tree.js'
+import { isInline } from './inline-data.js'
+import type { Inode } from './inode.js'
+
+/** struct fiemap_extent, as far as it says something here. Bytes. */
+export interface FiemapExtent {
+  logical: number
+  /** On the device. */
+  physical: number
+  length: number
+  /** FIEMAP_EXTENT_UNWRITTEN: allocated, reads as zeroes. */
+  unwritten: boolean
+  /** FIEMAP_EXTENT_LAST: none follows in the file. */
+  last: boolean
+}
+
+/**
+ * FIEMAP: the extents that begin or go on within `length` bytes from `offset`, the first cut to begin in that block.
+ * A file whose data is in its inode has none. Throws FsError EINVAL for an empty range, EFBIG for one past the greatest offset.
+ */
+export function fiemap(inode: Inode, offset: number, length: number): FiemapExtent[] {
+  const { blockSize } = inode.volume
+  if (length <= 0) throw new FsError('EINVAL', `fiemap of ${length} bytes`)
+  if (offset / blockSize > MAX_LOGICAL_BLOCK) throw new FsError('EFBIG', `fiemap at ${offset}`)
+  const extents: FiemapExtent[] = []
+  if (isInline(inode)) return extents
+  let last = true
+  for (let block = Math.floor(offset / blockSize); block <= MAX_LOGICAL_BLOCK; ) {
+    const { physical, length: count, unwritten } = findMapping(inode, block)
+    const run = { logical: block * blockSize, physical: physical * blockSize, length: count * blockSize }
+    block += count
+    if (physical === 0) continue
+    if (run.logical >= offset + length) {
+      last = false
+      break
+    }
+    extents.push({ ...run, unwritten, last: false })
+  }
+  const final = extents.at(-1)
+  if (final !== undefined) final.last = last
+  return extents
+}
+
+/** FIBMAP: the block that holds block `logical` of the file; 0 where nothing was written. */
+export function bmap(inode: Inode, logical: number): number {
+  if (logical < 0 || logical > MAX_LOGICAL_BLOCK || isInline(inode)) return 0
+  const { physical, unwritten } = findMapping(inode, logical)
+  return unwritten ? 0 : physical
+}
