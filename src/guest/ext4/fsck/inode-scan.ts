@@ -176,6 +176,7 @@ export class InodeScan {
     const ctx = this.#ctx
     const { ino, view, at } = inode
     this.#checkFields(inode)
+    this.#quotas.count(inode)
     if (inode.xattrBlock !== 0) checkXattrBlock(ctx, inode.xattrBlock, ino)
     const type = inode.mode & S_IFMT
     const isDirectory = type === S_IFDIR
@@ -198,7 +199,6 @@ export class InodeScan {
     else if (type === S_IFREG && ino !== RESIZE_INO) this.#checkSize(inode)
     else if (type === S_IFLNK) checkSymlink(ctx, inode, blocks)
     this.#checkBlocksCount(inode)
-    this.#quotas.count(inode)
     if (ino === ctx.journalIno && type === S_IFREG && (ctx.geometry.compat & COMPAT.has_journal) !== 0) {
       this.foundJournal = true
       checkJournal(ctx, blocks.first, blocks.last + 1)
