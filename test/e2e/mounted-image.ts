@@ -104,6 +104,11 @@ export class MountedImage {
     return status
   }
 
+  /** Cuts the power, and mounts again. */
+  async crash(): Promise<void> {
+    await succeed('crash', this.dir)
+  }
+
   async umount(): Promise<void> {
     await succeed('umount', this.dir)
   }
