@@ -137,7 +137,9 @@ function place(
     if (old !== undefined && !isOwn) writeBlockXattrs(handle, inode, block)
     return added
   }
-  if (sizeOf([...block, added]) > blockXattrRoom(inode.volume)) return undefined
+  // e2fsck does not look for the attribute block of a symlink whose target is inline, and calls the block free.
+  const mayHaveBlock = inode.isRegular || inode.isDirectory || !isInline(inode)
+  if (!mayHaveBlock || sizeOf([...block, added]) > blockXattrRoom(inode.volume)) return undefined
   writeBlockXattrs(handle, inode, [...block, added])
   if (old !== undefined && isOwn) writeInodeXattrs(handle, inode, own)
   return added

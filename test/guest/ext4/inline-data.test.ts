@@ -317,6 +317,10 @@ t.test('symbolic links -> in i_block, in the inode, in a block', async (t) => {
     t.equal(text(fs.readlink(ino)), text(letters(size)))
     t.equal(fs.getattr(ino).blocks, size > ROOM ? 8 : 0)
   }
+  const ino = find(fs, 's60')
+  ;(await ready(fs)).setxattr(ino, bytesOf('trusted.a'), letters(300), 0)
+  t.equal(text(fs.readlink(ino)), text(letters(60)), 'with an attribute block the target is in a block too')
+  t.equal(fs.getattr(ino).blocks, 16)
   await fs.unmount()
   t.same(faultsOf(disk.bytes), [])
 })
