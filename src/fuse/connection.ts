@@ -24,6 +24,8 @@ export interface ConnectionOptions {
   isDax?: (ino: number) => boolean
   /** Whether POSIX ACLs count; true when absent. */
   acl?: boolean
+  /** Every access is to be seen: targets of symlinks and entries of directories are not cached. */
+  strictatime?: boolean
   /** What DESTROY does, after all inodes were given back; FileSystem.unmount when absent. */
   unmount?: () => Promise<void>
   callerMemory?: CallerMemory
@@ -39,6 +41,7 @@ export class Connection {
   readonly fs: FileSystem
   readonly dax: DaxMode
   readonly acl: boolean
+  readonly strictatime: boolean
   readonly nodes: NodeTable
   readonly statistics = new Statistics()
   /** The reply buffer; payloads begin at PAYLOAD. */
@@ -55,6 +58,10 @@ export class Connection {
   noOpendir = false
   /** Inode whose cached attributes the kernel has to drop once it has the reply; 0: none. */
   staleAttributes = 0
+  /** The kernel has to drop what it knows of that inode's entries too. */
+  staleEntries = false
+  /** Inode that the request read; 0: none. */
+  accessed = 0
   /** DESTROY was handled. */
   destroyed = false
   /** Absent: what is in the memory of callers cannot be known. */
@@ -72,6 +79,7 @@ export class Connection {
     this.acl = options.acl ?? true
     this.#groupsOf = options.groupsOf ?? (() => [])
     this.callerMemory = options.callerMemory
+    this.strictatime = options.strictatime ?? false
     this.#isDax = options.isDax ?? (() => false)
     this.#unmount = options.unmount ?? (() => fs.unmount())
   }
@@ -79,6 +87,12 @@ export class Connection {
   /** Whether the caller is of the group. Asks the system when it is not the caller's main group. */
   isMember({ gid, pid }: Caller, group: number): boolean {
     return gid === group || this.#groupsOf(pid).includes(group)
+  }
+
+  /** The kernel is to ask for the entries of a directory again. */
+  dropEntries(ino: number): void {
+    this.staleAttributes = ino
+    this.staleEntries = true
   }
 
   usesDirectIo(ino: number): boolean {

@@ -2,8 +2,11 @@
 import { type FlagWords, flagWords, type InitFlagName } from './abi/init-flags.js'
 import type { DaxMode } from './connection.js'
 
-/** `write-back`: with {@link DaxMode} `never`, where the kernel's page cache has the data. `acl`: unless ACLs are off. */
-type Answer = 'taken' | 'write-back' | 'acl' | 'not taken'
+/**
+ * `write-back`: with {@link DaxMode} `never`, where the kernel's page cache has the data. `acl`: unless ACLs are off.
+ * `no strictatime`: unless every access has to be seen.
+ */
+type Answer = 'taken' | 'write-back' | 'acl' | 'no strictatime' | 'not taken'
 
 /** Every flag of the protocol that the kernel offers. */
 export const NEGOTIATION: Readonly<Record<InitFlagName, readonly [answer: Answer, why: string]>> = {
@@ -42,8 +45,11 @@ export const NEGOTIATION: Readonly<Record<InitFlagName, readonly [answer: Answer
   POSIX_ACL: ['acl', 'the kernel checks ACLs; they are kept with modes, and inherited, here'],
   ABORT_ERROR: ['taken', 'an aborted connection can be told from an unmounted one'],
   MAX_PAGES: ['taken', 'requests of 1 MiB'],
-  CACHE_SYMLINKS: ['taken', 'targets never change'],
-  NO_OPENDIR_SUPPORT: ['taken', 'directories are open without a handle: no OPENDIR, no RELEASEDIR'],
+  CACHE_SYMLINKS: ['no strictatime', 'targets never change'],
+  NO_OPENDIR_SUPPORT: [
+    'no strictatime',
+    'directories are open without a handle, their entries cached: no OPENDIR, no RELEASEDIR',
+  ],
   EXPLICIT_INVAL_DATA: ['taken', 'pages stay until the server says otherwise, which it never has to'],
   MAP_ALIGNMENT: ['not taken', 'of virtiofs'],
   SUBMOUNTS: ['not taken', 'of virtiofs'],
@@ -74,9 +80,19 @@ function namesOf(answer: Answer): FlagWords {
 const TAKEN = namesOf('taken')
 const WRITE_BACK = namesOf('write-back')
 const ACL = namesOf('acl')
+const NO_STRICTATIME = namesOf('no strictatime')
+
+export interface NegotiationOptions {
+  dax: DaxMode
+  acl: boolean
+  strictatime: boolean
+}
 
 /** What of the kernel's offer is taken. */
-export function negotiate(offered: FlagWords, { dax, acl }: { dax: DaxMode; acl: boolean }): FlagWords {
-  const low = TAKEN.low | (dax === 'never' ? WRITE_BACK.low : 0) | (acl ? ACL.low : 0)
+export function negotiate(offered: FlagWords, { dax, acl, strictatime }: NegotiationOptions): FlagWords {
+  let low = TAKEN.low
+  if (dax === 'never') low |= WRITE_BACK.low
+  if (acl) low |= ACL.low
+  if (!strictatime) low |= NO_STRICTATIME.low
   return { low: (offered.low & low) >>> 0, high: (offered.high & TAKEN.high) >>> 0 }
 }

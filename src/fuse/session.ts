@@ -15,6 +15,7 @@ import { opcodeName } from './abi/opcode.js'
 import { type Channel, PAYLOAD } from './channel.js'
 import { Connection, type ConnectionOptions, log } from './connection.js'
 import { type Row, rowOf } from './dispatch.js'
+import type { Sync } from './durability.js'
 import { Request } from './request.js'
 import type { Statistics } from './statistics.js'
 
@@ -105,9 +106,10 @@ export class Session {
           return
         }
       }
+      const sync = row.demand?.(this.#connection, request)
       const result = row.handle(this.#connection, request)
-      if (typeof result === 'number') this.#answer(row, request, result)
-      else this.#answerLater(row, request.detach(false), result)
+      if (typeof result === 'number') this.#answerWhenDurable(row, request, result, sync)
+      else this.#answerLater(row, request.detach(false), result, sync)
     } catch (error) {
       this.#fail(row, request, error)
     }
@@ -130,13 +132,14 @@ export class Session {
     )
   }
 
-  #answerLater(row: Row, request: Request, result: Promise<unknown>): void {
+  #answerLater(row: Row, request: Request, result: Promise<unknown>, sync: Sync | undefined): void {
     this.#pending++
     result.then(
       (value) => {
         this.#pending--
         try {
-          this.#answer(row, request, row.finish?.(this.#connection, request, value) ?? 0)
+          const length = row.finish?.(this.#connection, request, value) ?? 0
+          this.#answerWhenDurable(row, request, length, sync)
         } catch (error) {
           this.#fail(row, request, error)
         }
@@ -148,13 +151,46 @@ export class Session {
     )
   }
 
+  /** As {@link #answer}, after what `sync` makes durable; the reply is kept meanwhile. */
+  #answerWhenDurable(row: Row, request: Request, result: number, sync: Sync | undefined): void {
+    const wait = result < 0 ? undefined : sync?.()
+    if (wait === undefined) {
+      this.#answer(row, request, result)
+      return
+    }
+    const connection = this.#connection
+    const { replyBytes, staleAttributes, staleEntries } = connection
+    connection.staleAttributes = 0
+    connection.staleEntries = false
+    const payload = replyBytes.slice(PAYLOAD, PAYLOAD + result)
+    const kept = request.detach(false)
+    this.#pending++
+    wait.then(
+      () => {
+        this.#pending--
+        replyBytes.set(payload, PAYLOAD)
+        Object.assign(connection, { staleAttributes, staleEntries })
+        this.#answer(row, kept, result)
+      },
+      (error) => {
+        this.#pending--
+        this.#fail(row, kept, error)
+      },
+    )
+  }
+
   /** `result`: payload length or negative errno. */
   #answer(row: Row, request: Request, result: number): void {
     if (row.noReply) return
     if (row.data && result >= 0) this.#sendData(request)
     else if (result < 0) this.#send(request, result, 0)
     else this.#send(request, 0, result)
-    if (this.#connection.staleAttributes !== 0) this.#dropAttributes()
+    const connection = this.#connection
+    if (connection.staleAttributes !== 0) this.#dropAttributes()
+    if (connection.accessed === 0) return
+    // Whoever reads need not wait for it; whoever then asks for attributes comes after it.
+    connection.fs.touchAtime(connection.accessed)
+    connection.accessed = 0
   }
 
   /** Behind the reply, so that the kernel does not wait for this thread while it holds the inode. */
@@ -163,8 +199,10 @@ export class Session {
     const { reply } = connection
     const ino = connection.staleAttributes
     NotifyInvalInodeOut.ino.set(reply, PAYLOAD, ino === connection.fs.root ? FUSE_ROOT_ID : ino)
+    // Behind -1 come the attributes alone.
+    reply.setBigInt64(PAYLOAD + NotifyInvalInodeOut.off.offset, connection.staleEntries ? 0n : -1n, true)
     connection.staleAttributes = 0
-    reply.setBigInt64(PAYLOAD + NotifyInvalInodeOut.off.offset, -1n, true)
+    connection.staleEntries = false
     NotifyInvalInodeOut.len.set(reply, PAYLOAD, 0)
     // ENOENT: the kernel does not know the inode any more.
     this.#channel.send(0, 0, FUSE_NOTIFY_INVAL_INODE, NotifyInvalInodeOut.SIZE)

@@ -3,6 +3,7 @@ import type { GuestMemory } from '../bus/guest-memory.js'
 import type { Mmio } from '../bus/mmio.js'
 import type { PmemRegion } from '../bus/pmem-region.js'
 import { Ext4 } from '../guest/ext4/ext4.js'
+import type { Behaviour } from '../guest/ext4/mount-options.js'
 import { PmemDisk } from '../guest/nvdimm/pmem-disk.js'
 import { VirtioPmem } from '../guest/nvdimm/virtio-pmem.js'
 import type { Timespec } from '../guest/vfs/attributes.js'
@@ -24,6 +25,18 @@ export interface GuestHardware {
 }
 
 export type GuestOptions = Omit<MachineOptions, 'image' | 'hostCache'>
+
+function behaviourOf(options: GuestOptions): Behaviour {
+  const { superblock = 1, userXattr, acl, resuid, resgid, grpid, minixdf, discard } = options
+  const { noatime, strictatime, nodiratime, lazytime, sync, dirsync } = options
+  const quota = { user: options.usrquota, group: options.grpquota, project: options.prjquota }
+  // mount(2): MS_STRICTATIME counts more than MS_NOATIME.
+  const atime = strictatime ? 'strictatime' : noatime ? 'noatime' : 'relatime'
+  return {
+    ...{ superblock, userXattr, acl, resuid, resgid, grpid, minixdf, discard, quota },
+    ...{ atime, nodiratime, lazytime, sync, dirsync },
+  }
+}
 
 /** The guest's half of a machine: the virtio-pmem driver, its disk, and the ext4 on it. One thread's. */
 export class Guest {
@@ -60,15 +73,13 @@ export class Guest {
   async mount(options: GuestOptions): Promise<Ext4> {
     const { clock, now } = this.#hardware
     const { readOnly, commitInterval, errors, barrier, noload } = options
-    const { superblock = 1, userXattr, acl, resuid, resgid, grpid, minixdf, discard } = options
-    const quota = { user: options.usrquota, group: options.grpquota, project: options.prjquota }
     this.#fs = await Ext4.mount(this.disk, {
       readOnly,
       commitInterval,
       barrier,
       noload,
       ...(errors === undefined ? {} : { errors }),
-      behaviour: { superblock, userXattr, acl, resuid, resgid, grpid, minixdf, discard, quota },
+      behaviour: behaviourOf(options),
       clock,
       now,
     })

@@ -256,7 +256,7 @@ table.set('X-mount.idmap', {
   },
 })
 
-for (const name of ['sync', 'dirsync', 'strictatime', 'lazytime', 'nodiratime', 'discard', 'X-mount.idmap']) {
+for (const name of ['X-mount.idmap']) {
   table.delete(name)
   refuse('not supported', name)
 }

@@ -188,6 +188,7 @@ class Vcpu implements TurnWork {
       dax: fs.canDax ? options.dax : 'never',
       isDax: (ino) => fs.isDax(ino),
       acl: options.acl,
+      strictatime: options.strictatime,
       unmount: () => fs.unmount(),
       callerMemory: this.#callers.read,
       groupsOf: supplementaryGroups,

@@ -53,6 +53,11 @@ export class TinyFileSystem implements FileSystem {
   readonly writeErrors: (FsError | undefined)[] = []
   readonly calls: string[] = []
   unmounted = 0
+  /** Inodes whose access time was touched. */
+  readonly accessed: number[] = []
+  /** Inodes whose changes are synchronous, and directories whose entries are. */
+  readonly synchronous = new Set<number>()
+  readonly synchronousEntries = new Set<number>()
   #next = 11
   #clock = 1000
 
@@ -335,6 +340,20 @@ export class TinyFileSystem implements FileSystem {
 
   fsync(ino: number, dataOnly: boolean): Promise<void> | undefined {
     this.calls.push(`fsync ${ino} ${dataOnly}`)
+    return this.#sync()
+  }
+
+  touchAtime(ino: number): boolean {
+    this.accessed.push(ino)
+    return true
+  }
+
+  isSynchronous(ino: number, entries: boolean): boolean {
+    return this.synchronous.has(ino) || (entries && this.synchronousEntries.has(ino))
+  }
+
+  commit(): Promise<void> | undefined {
+    this.calls.push('commit')
     return this.#sync()
   }
 

@@ -37,4 +37,9 @@ export const Dirent = layout('fuse_dirent', 24, {
 })
 
 /** struct fuse_read_in as READDIR and READDIRPLUS use it. */
-export const ReaddirIn = layout('fuse_read_in', 40, { fh: le64(0), offset: new Cookie(8), size: le32(16) })
+export const ReaddirIn = layout('fuse_read_in', 40, {
+  fh: le64(0),
+  offset: new Cookie(8),
+  size: le32(16),
+  flags: le32(32),
+})

@@ -1,6 +1,11 @@
 /** Requests about open files (linux/fuse.h). */
 import { layout, le32, le64 } from '../../../lib/layout.js'
 
+/** Flags of open files that come with requests (asm-generic/fcntl.h): O_SYNC is O_DSYNC and another bit. */
+export const O_DSYNC = 0o10000
+export const O_SYNC = 0o4010000
+export const O_NOATIME = 0o1000000
+
 /** struct fuse_open_in. `flags`: O_*; `open_flags`: FUSE_OPEN_*. */
 export const OpenIn = layout('fuse_open_in', 8, { flags: le32(0), open_flags: le32(4) })
 export const FUSE_OPEN_KILL_SUIDGID = 1 << 0

@@ -1,5 +1,5 @@
 /** Attributes of inodes and of the file system. */
-import type { AttributeChange } from '../../guest/vfs/attributes.js'
+import { type AttributeChange, S_IFDIR, S_IFMT } from '../../guest/vfs/attributes.js'
 import {
   FATTR_ATIME,
   FATTR_ATIME_NOW,
@@ -57,8 +57,13 @@ function attributeChange(view: DataView, at: number): AttributeChange {
 }
 
 export function setattr(connection: Connection, request: Request): number | Promise<void> {
-  const wait = connection.fs.setattr(request.ino, attributeChange(request.view, request.at))
-  return wait ?? getattr(connection, request)
+  const { fs } = connection
+  const wait = fs.setattr(request.ino, attributeChange(request.view, request.at))
+  if (wait !== undefined) return wait
+  const attributes = fs.getattr(request.ino)
+  // By relatime the next reading of a directory has to be seen here, and so must not be answered from a cache.
+  if ((attributes.mode & S_IFMT) === S_IFDIR) connection.dropEntries(request.ino)
+  return encodeAttrOut(connection.reply, PAYLOAD, attributes)
 }
 
 export function statfs(connection: Connection): number {
@@ -79,5 +84,6 @@ export function statfs(connection: Connection): number {
 export function readlink(connection: Connection, request: Request): number {
   const target = connection.fs.readlink(request.ino)
   connection.replyBytes.set(target, PAYLOAD)
+  connection.accessed = request.ino
   return target.length
 }

@@ -83,15 +83,21 @@ function storeRuns(connection: Connection, copy: Copy, runs: readonly DataRun[])
   return stored
 }
 
-/** Ends COPY_FILE_RANGE. */
-export function copied(connection: Connection, _: Request, count: unknown): number {
+/** Ends COPY_FILE_RANGE. The kernel does not know that its source was read. */
+export function copied(connection: Connection, request: Request, count: unknown): number {
+  accessed(connection, request)
   connection.replyBytes.fill(0, PAYLOAD, PAYLOAD + WriteOut.SIZE)
   WriteOut.size.set(connection.reply, PAYLOAD, count as number)
   return WriteOut.SIZE
 }
 
 /** Ends COPY_FILE_RANGE_64. */
-export function copied64(connection: Connection, _: Request, count: unknown): number {
+export function copied64(connection: Connection, request: Request, count: unknown): number {
+  accessed(connection, request)
   CopyFileRangeOut.bytes_copied.set(connection.reply, PAYLOAD, count as number)
   return CopyFileRangeOut.SIZE
+}
+
+function accessed(connection: Connection, { ino }: Request): void {
+  if (connection.fs.touchAtime(ino)) connection.staleAttributes = ino
 }

@@ -3,7 +3,7 @@ import { E } from '../../../lib/errno.js'
 import type { EntrySink } from '../../guest/vfs/file-system.js'
 import { EntryOut } from '../abi/attr.js'
 import { Dirent, ReaddirIn } from '../abi/entry.js'
-import { FOPEN_CACHE_DIR, FOPEN_KEEP_CACHE, OpenOut } from '../abi/file.js'
+import { FOPEN_CACHE_DIR, FOPEN_KEEP_CACHE, O_NOATIME, OpenOut } from '../abi/file.js'
 import { encodeEntry } from '../attributes.js'
 import { MAX_WRITE, PAYLOAD } from '../channel.js'
 import { type Connection, log } from '../connection.js'
@@ -15,7 +15,8 @@ const DOT = 0x2e
 export function opendir(connection: Connection): number {
   if (connection.noOpendir) return -E.ENOSYS
   connection.replyBytes.fill(0, PAYLOAD, PAYLOAD + OpenOut.SIZE)
-  OpenOut.open_flags.set(connection.reply, PAYLOAD, FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR)
+  const flags = connection.strictatime ? 0 : FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR
+  OpenOut.open_flags.set(connection.reply, PAYLOAD, flags)
   return OpenOut.SIZE
 }
 
@@ -66,6 +67,7 @@ function fill(connection: Connection, request: Request, before: number): number 
   walk.end = PAYLOAD + Math.min(ReaddirIn.size.get(view, at), MAX_WRITE)
   walk.before = before
   connection.fs.readdir(request.ino, ReaddirIn.offset.get(view, at), takeEntry)
+  if ((ReaddirIn.flags.get(view, at) & O_NOATIME) === 0) connection.accessed = request.ino
   return walk.at - PAYLOAD
 }
 

@@ -20,6 +20,7 @@ import {
   FUSE_WRITE_KILL_SUIDGID,
   LseekIn,
   LseekOut,
+  O_NOATIME,
   OpenIn,
   OpenOut,
   ReadIn,
@@ -111,6 +112,7 @@ export function read(connection: Connection, request: Request): number {
   const { view, at } = request
   const size = Math.min(ReadIn.size.get(view, at), MAX_WRITE)
   connection.runs = connection.fs.read(request.ino, ReadIn.offset.get(view, at), size)
+  if ((ReadIn.flags.get(view, at) & O_NOATIME) === 0) connection.accessed = request.ino
   return 0
 }
 

@@ -14,17 +14,18 @@ import { FALLOC_FL_KEEP_SIZE } from './fallocate.js'
 import { bmap, type FiemapExtent, fiemap } from './fiemap.js'
 import { maxFileSize, readFile, seekFile, writeFile } from './file.js'
 import { getFileAttr, setFileAttr } from './file-attr.js'
-import { type Durability, fsync, syncfs } from './fsync.js'
+import { commit, type Durability, fsync, isSynchronous, syncfs } from './fsync.js'
 import { Inconsistencies } from './inconsistencies.js'
 import { hasInlineData, isInline } from './inline-data.js'
 import type { Inode } from './inode.js'
+import { refuseImmutable } from './inode-flags.js'
 import { getLabel, setLabel } from './label.js'
 import { type Mounted, type MountReport, mountVolume } from './mount.js'
 import type { MountOptions } from './mount-options.js'
 import { markUnmounted } from './mount-state.js'
 import * as namei from './namei.js'
 import { RangeOperations } from './range-operations.js'
-import { APPEND_FL, DAX_FL, GOOD_OLD_INODE_SIZE, IMMUTABLE_FL } from './raw-inode.js'
+import { DAX_FL, GOOD_OLD_INODE_SIZE } from './raw-inode.js'
 import { readdir } from './readdir.js'
 import { overheadBlocks, statfs } from './statfs.js'
 import { ROOT_INO } from './superblock.js'
@@ -143,11 +144,8 @@ export class Ext4 implements FileSystem {
 
   setattr(ino: number, change: AttributeChange): void | Promise<void> {
     const inode = this.#inode(ino)
-    if (!isWriteBack(change)) this.#refuseImmutable(inode, isRefusedAppendOnly(change))
-    if (change.size !== undefined) {
-      if (inode.isDirectory) throw new FsError('EISDIR', `inode ${ino}`)
-      if (!inode.isRegular) throw new FsError('EINVAL', `inode ${ino}`)
-    }
+    if (!isWriteBack(change)) refuseImmutable(inode, isRefusedAppendOnly(change))
+    if (change.size !== undefined) inode.requireRegular()
     const done = this.#change((handle) => {
       const truncated = change.size === undefined || truncate(handle, inode, change.size)
       changeAttributes(handle, inode, change)
@@ -220,20 +218,16 @@ export class Ext4 implements FileSystem {
     keepTimes: boolean,
   ): number {
     const inode = this.#inode(ino)
-    if (!inode.isRegular) throw new FsError(inode.isDirectory ? 'EISDIR' : 'EINVAL', `inode ${ino}`)
+    inode.requireRegular()
     // A write-back of the page cache was written before the inode became immutable.
-    if (!keepTimes) this.#refuseImmutable(inode, false)
+    if (!keepTimes) refuseImmutable(inode, false)
     if (hasCapability(inode)) this.#change((handle) => dropCapability(handle, inode))
-    try {
-      return writeFile(this.#writable(), inode, { offset, source, from, to, keepTimes })
-    } catch (error) {
-      throw this.#noted(error)
-    }
+    return this.#read(() => writeFile(this.#writable(), inode, { offset, source, from, to, keepTimes }))
   }
 
   fallocate(ino: number, mode: number, offset: number, length: number): void | Promise<void> {
     const inode = this.#inode(ino)
-    this.#refuseImmutable(inode, (mode & ~FALLOC_FL_KEEP_SIZE) !== 0)
+    refuseImmutable(inode, (mode & ~FALLOC_FL_KEEP_SIZE) !== 0)
     if (hasCapability(inode)) this.#change((handle) => dropCapability(handle, inode))
     return this.#read(() => this.#ranges.start(this.#writable(), inode, mode, offset, length))
   }
@@ -248,7 +242,7 @@ export class Ext4 implements FileSystem {
 
   setxattr(ino: number, name: Uint8Array, value: Uint8Array, flags: number): void {
     const inode = this.#inode(ino)
-    this.#refuseImmutable(inode, true)
+    refuseImmutable(inode, true)
     this.#change((handle) => setAttribute(handle, inode, name, value, flags))
   }
 
@@ -258,7 +252,7 @@ export class Ext4 implements FileSystem {
 
   removexattr(ino: number, name: Uint8Array): void {
     const inode = this.#inode(ino)
-    this.#refuseImmutable(inode, true)
+    refuseImmutable(inode, true)
     this.#change((handle) => removeAttribute(handle, inode, name))
   }
 
@@ -293,16 +287,25 @@ export class Ext4 implements FileSystem {
     })
   }
 
-  /**
-   * One FLUSH when only data was overwritten, a commit (two) when metadata changed, nothing when all is durable.
-   * Once the journal is aborted it fails for ever.
-   */
+  /** Once the journal is aborted it fails for ever. */
   fsync(ino: number, dataOnly: boolean): Promise<void> | undefined {
     return this.#durability && fsync(this.#durability, this.#inode(ino), dataOnly)
   }
 
   syncfs(): Promise<void> | undefined {
     return this.#durability && syncfs(this.#durability)
+  }
+
+  commit(): Promise<void> | undefined {
+    return this.#durability && commit(this.#durability)
+  }
+
+  isSynchronous(ino: number, entries: boolean): boolean {
+    return isSynchronous(this.#inode(ino), entries)
+  }
+
+  touchAtime(ino: number): boolean {
+    return this.#volume.lazyTimes?.touch(this.#inode(ino)) ?? false
   }
 
   /** Whether the inode asks for DAX under `dax=inode`: EXT4_DAX_FL. */
@@ -319,15 +322,16 @@ export class Ext4 implements FileSystem {
     const inode = this.#volume.inodeCache.peek(ino)
     if (inode === undefined) return
     inode.users = Math.max(0, inode.users - count)
+    if (inode.users === 0) this.#volume.lazyTimes?.released(inode)
     this.#evictions?.evictIfUnused(inode)
   }
 
   get deadline(): number | undefined {
-    return this.#journal?.deadline
+    return this.#volume.lazyTimes?.deadline
   }
 
   tick(now: number): void {
-    this.#journal?.tick(now)
+    this.#volume.lazyTimes?.tick(now)
   }
 
   async shutDown(mode: ShutdownMode): Promise<void> {
@@ -347,6 +351,7 @@ export class Ext4 implements FileSystem {
     const journal = this.#journal
     if (journal === undefined || this.#shutDown) return
     await this.#evictions?.finish()
+    await this.#volume.lazyTimes?.settle()
     await markUnmounted(this.#volume, journal)
   }
 
@@ -360,13 +365,6 @@ export class Ext4 implements FileSystem {
     if (journal === undefined || journal.aborted !== undefined)
       throw new FsError('EROFS', 'the file system is read-only')
     return journal
-  }
-
-  /** Linux's rule for i_flags: an immutable inode cannot change at all, an append-only one cannot be cut. */
-  #refuseImmutable(inode: Inode, cuts: boolean): void {
-    const { flags } = inode
-    if ((flags & IMMUTABLE_FL) !== 0 || (cuts && (flags & APPEND_FL) !== 0))
-      throw new FsError('EPERM', `inode ${inode.ino}`)
   }
 
   #read<T>(operation: () => T): T {

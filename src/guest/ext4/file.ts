@@ -8,7 +8,7 @@ import { takeBlocks } from './file-space.js'
 import { hasInlineData, isInline } from './inline-data.js'
 import { convertInlineFile, fitsInline, readInlineFile, writeInlineFile } from './inline-file.js'
 import type { Inode } from './inode.js'
-import { touchModified } from './timestamps.js'
+import { touchWritten } from './timestamps.js'
 
 /** Metadata blocks that one run of a write may touch. */
 const RUN_CREDITS = 24
@@ -87,7 +87,7 @@ function writeInline(journal: Journal, inode: Inode, request: WriteRequest, leng
   try {
     if (fits) {
       writeInlineFile(handle, inode, offset, source, from, from + length)
-      if (!keepTimes) touchModified(handle, inode)
+      if (!keepTimes) touchWritten(handle, inode)
     } else {
       convertInlineFile(handle, inode)
     }
@@ -134,7 +134,7 @@ function writeRun(handle: Handle, inode: Inode, request: WriteRequest, done: num
     inode.modifyData(handle)
     inode.size = offset + part
   }
-  if (!request.keepTimes) touchModified(handle, inode)
+  if (!request.keepTimes) touchWritten(handle, inode)
   return part
 }
 

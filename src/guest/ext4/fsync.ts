@@ -2,6 +2,7 @@ import { FsError } from '../../../lib/errno.js'
 import type { Journal } from '../jbd2/journal.js'
 import { tidGeq } from '../jbd2/tid.js'
 import type { Inode } from './inode.js'
+import { DIRSYNC_FL, SYNC_FL } from './raw-inode.js'
 import type { Volume } from './volume.js'
 
 /** What makes a mounted file system durable. */
@@ -18,6 +19,9 @@ export interface Durability {
  */
 export function fsync(by: Durability, inode: Inode, dataOnly: boolean): Promise<void> | undefined {
   requireSound(by.journal)
+  const isLazy = !dataOnly && inode.lazyTimes !== undefined
+  const settled = isLazy ? by.volume.lazyTimes?.settle([inode]) : undefined
+  if (settled !== undefined) return settled.then(() => fsync(by, inode, dataOnly))
   const tid = dataOnly ? inode.datasyncTid : inode.syncTid
   if (tid !== 0 && !tidGeq(by.journal.committedTid, tid)) return commitAndFlush(by, inode, tid)
   return flushIfDirty(by, inode)
@@ -27,9 +31,22 @@ export function fsync(by: Durability, inode: Inode, dataOnly: boolean): Promise<
 export async function syncfs(by: Durability): Promise<void> {
   const { volume, journal, barrier } = by
   requireSound(journal)
+  await volume.lazyTimes?.settle()
   const stored = volume.device.storeSequence
   await journal.commit()
   if (barrier && stored > volume.device.flushedSequence) await flush(by)
+}
+
+/** Whether changes of the inode, or of the entries that it lists, are durable before they are answered. */
+export function isSynchronous({ volume, flags }: Inode, entries: boolean): boolean {
+  const { sync, dirsync } = volume.behaviour
+  return sync || (entries && dirsync) || (flags & (entries ? SYNC_FL | DIRSYNC_FL : SYNC_FL)) !== 0
+}
+
+/** All operations so far, but not the data that they stored in place. Throws EIO once the journal is aborted. */
+export function commit({ journal }: Durability): Promise<void> {
+  requireSound(journal)
+  return journal.commit()
 }
 
 function requireSound({ aborted }: Journal): void {

@@ -61,7 +61,7 @@ export class InodeCache {
     if (this.#inodes.size < this.#limit) return
     const { journal, device } = this.#volume
     for (const [ino, inode] of this.#inodes) {
-      if (inode.users > 0 || ino === ROOT_INO) continue
+      if (inode.users > 0 || ino === ROOT_INO || inode.lazyTimes !== undefined) continue
       const committed =
         journal === undefined || inode.syncTid === 0 || tidGeq(journal.committedTid, inode.syncTid)
       if (committed && inode.dataSequence <= device.flushedSequence) this.#inodes.delete(ino)

@@ -1,17 +1,23 @@
 import { FsError } from '../../../lib/errno.js'
 import { S_IFDIR, S_IFMT, S_IFREG } from '../vfs/attributes.js'
 import type { Inode } from './inode.js'
-import { DAX_FL, JOURNAL_DATA_FL, SYNC_FL } from './raw-inode.js'
+import {
+  APPEND_FL,
+  DAX_FL,
+  DIRSYNC_FL,
+  IMMUTABLE_FL,
+  JOURNAL_DATA_FL,
+  NOATIME_FL,
+  SYNC_FL,
+} from './raw-inode.js'
 
 /** i_flags that matter here for inheritance only. Kernel docs: ext4, "Inode Table", i_flags. */
 const SECRM_FL = 0x1
 const UNRM_FL = 0x2
 const COMPR_FL = 0x4
 const NODUMP_FL = 0x40
-const NOATIME_FL = 0x80
 const NOCOMPR_FL = 0x400
 const NOTAIL_FL = 0x8000
-const DIRSYNC_FL = 0x10000
 const PROJINHERIT_FL = 0x20000000
 const CASEFOLD_FL = 0x40000000
 
@@ -57,4 +63,10 @@ export function inheritsProject({ flags, hasProjectId }: Inode): boolean {
 export function requireSameProject(dir: Inode, inode: Inode): void {
   if (inheritsProject(dir) && dir.projectId !== inode.projectId)
     throw new FsError('EXDEV', `inode ${inode.ino} into project ${dir.projectId}`)
+}
+
+/** Throws EPERM: an immutable inode cannot change at all, an append-only one cannot be cut. chattr(1). */
+export function refuseImmutable({ flags, ino }: Inode, cuts: boolean): void {
+  if ((flags & IMMUTABLE_FL) !== 0 || (cuts && (flags & APPEND_FL) !== 0))
+    throw new FsError('EPERM', `inode ${ino}`)
 }

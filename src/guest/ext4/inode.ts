@@ -1,4 +1,4 @@
-import { CorruptError } from '../../../lib/errno.js'
+import { CorruptError, FsError } from '../../../lib/errno.js'
 import type { BufferHead } from '../block/buffer-head.js'
 import type { Handle } from '../jbd2/handle.js'
 import { S_IFDIR, S_IFMT, S_IFREG, type Timespec } from '../vfs/attributes.js'
@@ -8,9 +8,12 @@ import type { Volume } from './volume.js'
 
 type TimeName = 'atime' | 'mtime' | 'ctime'
 
+/** Times that are newer than those in the inode's block. */
+export type Times = Partial<Record<TimeName, Timespec>>
+
 /**
  * One inode: its fields live in the inode table's block and nowhere else, so that undoing an operation undoes them.
- * What stands here beside them is what only a mounted file system knows.
+ * What stands here beside them is what only a mounted file system knows, and times that wait to be written.
  */
 export class Inode {
   readonly volume: Volume
@@ -33,6 +36,7 @@ export class Inode {
   isTemporary = false
   /** Known to have no security.capability, so that writes need not look. */
   noCapability = false
+  #lazyTimes: Times | undefined
 
   constructor(volume: Volume, ino: number) {
     this.volume = volume
@@ -52,6 +56,7 @@ export class Inode {
     handle.getWriteAccess(this.head)
     this.volume.checksums.inode(this.ino)
     this.syncTid = handle.tid
+    if (this.#lazyTimes !== undefined) this.#writeLazyTimes(handle, this.#lazyTimes)
   }
 
   /** As {@link modify}, for a change without which the data could not be read back: size, extents. */
@@ -104,6 +109,11 @@ export class Inode {
 
   get isRegular(): boolean {
     return (this.mode & S_IFMT) === S_IFREG
+  }
+
+  /** Throws EISDIR or EINVAL when it is no regular file. */
+  requireRegular(): void {
+    if (!this.isRegular) throw new FsError(this.isDirectory ? 'EISDIR' : 'EINVAL', `inode ${this.ino}`)
   }
 
   get uid(): number {
@@ -255,7 +265,33 @@ export class Inode {
     return RawInode.i_extra_isize.get(head.view, head.at + this.offset)
   }
 
+  /** Times in memory that are newer than those in the block: {@link modify} writes them; undefined: none. */
+  get lazyTimes(): Readonly<Times> | undefined {
+    return this.#lazyTimes
+  }
+
+  /** Changes times in memory only. `now`: milliseconds of the machine's clock. */
+  setLazyTimes(times: Readonly<Times>, now: number): void {
+    this.#lazyTimes = { ...this.#lazyTimes, ...times }
+    const { lazyInodes } = this.volume
+    if (!lazyInodes.has(this)) lazyInodes.set(this, now)
+  }
+
+  #writeLazyTimes(handle: Handle, times: Times): void {
+    const { lazyInodes } = this.volume
+    const since = lazyInodes.get(this) ?? 0
+    this.#lazyTimes = undefined
+    lazyInodes.delete(this)
+    for (const [name, time] of Object.entries(times)) this.setTime(name as TimeName, time)
+    handle.onRevert(() => {
+      this.#lazyTimes = times
+      lazyInodes.set(this, since)
+    })
+  }
+
   time(name: TimeName): Timespec {
+    const lazy = this.#lazyTimes?.[name]
+    if (lazy !== undefined) return lazy
     const head = this.head
     const at = head.at + this.offset
     const extra =
@@ -265,6 +301,7 @@ export class Inode {
     return decodeTime(TIME[name].get(head.view, at), extra)
   }
 
+  /** After {@link modify}, as all that changes the inode. */
   setTime(name: TimeName, value: Timespec): void {
     const head = this.head
     const at = head.at + this.offset

@@ -7,6 +7,7 @@ export interface QuotaLimits {
   readonly project: boolean
 }
 
+export type AtimePolicy = 'relatime' | 'strictatime' | 'noatime'
 export type ErrorsBehaviour = 'continue' | 'remount-ro' | 'panic'
 
 /** Where ext4 leaves the choice to who mounts it. Names and meaning as in Documentation/admin-guide/ext4.rst. */
@@ -26,6 +27,16 @@ export interface Behaviour {
   minixdf: boolean
   /** Whose limits count; `usrquota`, `grpquota`, `prjquota`. */
   quota: QuotaLimits
+  /** When access times change; as relatime has it, at every access, or never. */
+  atime: AtimePolicy
+  /** Those of directories never do. */
+  nodiratime: boolean
+  /** Times alone are not worth a transaction: they wait in memory. */
+  lazytime: boolean
+  /** Every change is durable before it is answered. */
+  sync: boolean
+  /** So is every change of a directory's entries. */
+  dirsync: boolean
   /** Freed blocks are given back by the commit that frees them. */
   discard: boolean
 }
@@ -39,6 +50,11 @@ export const DEFAULT_BEHAVIOUR: Readonly<Behaviour> = Object.freeze({
   grpid: false,
   minixdf: false,
   quota: { user: false, group: false, project: false },
+  atime: 'relatime',
+  nodiratime: false,
+  lazytime: false,
+  sync: false,
+  dirsync: false,
   discard: false,
 })
 

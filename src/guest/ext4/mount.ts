@@ -6,6 +6,7 @@ import type { RecoveryReport } from '../jbd2/recovery.js'
 import { continueEvict } from './evict.js'
 import { INCOMPAT, readOnlyFeatures } from './features.js'
 import { openJournal, withoutJournal } from './journal-inode.js'
+import { LazyTimes } from './lazy-times.js'
 import { DEFAULT_BEHAVIOUR, type ErrorsBehaviour, type MountOptions } from './mount-options.js'
 import { markMounted, markRecovered } from './mount-state.js'
 import { ERRORS_CONTINUE, ERRORS_PANIC, ERRORS_RO, SuperBlock } from './superblock.js'
@@ -76,6 +77,7 @@ export async function mountVolume(device: BlockDevice, options: MountOptions): P
   await markMounted(volume, journal)
   volume.journal = journal
   if (behaviour.discard) discardOnCommit(volume)
+  volume.lazyTimes = new LazyTimes(volume, journal, options.clock)
   report.orphans = await cleanOrphans(volume, journal)
   return { volume, journal, errors, barrier, report }
 }

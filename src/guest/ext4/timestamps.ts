@@ -13,6 +13,17 @@ export function touchModified(handle: Handle, inode: Inode): void {
   inode.setTime('ctime', now)
 }
 
+/** As {@link touchModified} after a write; lazytime keeps the times in memory if they are all that changed. */
+export function touchWritten(handle: Handle, inode: Inode): void {
+  const { lazyTimes, behaviour, now } = inode.volume
+  if (lazyTimes === undefined || !behaviour.lazytime || inode.syncTid === handle.tid) {
+    touchModified(handle, inode)
+    return
+  }
+  const time = now()
+  lazyTimes.keep(inode, { mtime: time, ctime: time })
+}
+
 /** ctime becomes now. */
 export function touchChanged(handle: Handle, inode: Inode): void {
   inode.modify(handle)

@@ -11,8 +11,10 @@ import { ChecksumQueue } from './checksum-queue.js'
 import { COMPAT, checkIncompat, INCOMPAT, RO_COMPAT } from './features.js'
 import { descriptorBlocks, readBackupGroups } from './group-layout.js'
 import { GroupTable } from './group-table.js'
+import type { Inode } from './inode.js'
 import { InodeAllocator } from './inode-allocator.js'
 import { InodeCache } from './inode-cache.js'
+import type { LazyTimes } from './lazy-times.js'
 import { type Behaviour, DEFAULT_BEHAVIOUR } from './mount-options.js'
 import { Orphans } from './orphans.js'
 import { Quotas } from './quotas.js'
@@ -34,6 +36,10 @@ export class Volume {
   readonly quotas: Quotas | undefined
   /** Attribute blocks that inodes may share. */
   readonly xattrBlocks = new XattrBlockCache()
+  /** Inodes with {@link Inode.lazyTimes}, oldest first: since when, in milliseconds of the machine's clock. */
+  readonly lazyInodes = new Map<Inode, number>()
+  /** Set by mount with {@link journal}. */
+  lazyTimes: LazyTimes | undefined
   /** Inodes of attribute values that lost their last user: to be evicted when the operation has ended. */
   readonly unusedInodes = new Set<number>()
   /** Set by mount, before any operation that changes something. */

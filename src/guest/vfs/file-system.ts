@@ -134,10 +134,22 @@ export interface FileSystem {
    * as it is, for the next mount to recover. Resolves when it is so. EROFS when read-only.
    */
   shutDown(mode: ShutdownMode): Promise<void>
+  /**
+   * The inode was read, its target or its entries: its access time changes as the mount options and its flags say.
+   * Never waits and never throws, and is to be called when the answer is on its way. Returns whether it changed.
+   */
+  touchAtime(ino: number): boolean
+  /**
+   * Whether a change of the inode, or with `entries` of what a directory lists, has to be durable before it is
+   * answered: by the mount options (sync, dirsync) or by its flags. How, is for {@link fsync} and {@link commit}.
+   */
+  isSynchronous(ino: number, entries: boolean): boolean
 
   /** Undefined when nothing was dirty. */
   fsync(ino: number, dataOnly: boolean): Promise<void> | undefined
   syncfs(): Promise<void> | undefined
+  /** Makes all operations so far durable, but not the data of files. Undefined when they are. */
+  commit(): Promise<void> | undefined
 
   /** One more user of the inode (a lookup count or an open file): it is not freed while it has users. */
   retain(ino: number): void
