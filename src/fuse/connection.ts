@@ -1,6 +1,7 @@
 import debug from 'debug'
 import type { DataRun, FileSystem } from '../guest/vfs/file-system.js'
-import type { Channel } from './channel.js'
+import { FUSE_NOTIFY_INVAL_INODE, FUSE_ROOT_ID, NotifyInvalInodeOut } from './abi/header.js'
+import { type Channel, PAYLOAD } from './channel.js'
 import { NodeTable } from './node-table.js'
 import type { Request } from './request.js'
 import { Statistics } from './statistics.js'
@@ -67,11 +68,13 @@ export class Connection {
   /** Absent: what is in the memory of callers cannot be known. */
   readonly callerMemory: CallerMemory | undefined
   readonly #groupsOf: (pid: number) => readonly number[]
+  readonly #channel: Channel
   readonly #isDax: (ino: number) => boolean
   readonly #unmount: () => Promise<void>
 
   constructor(fs: FileSystem, channel: Channel, options: ConnectionOptions = {}) {
     this.fs = fs
+    this.#channel = channel
     this.nodes = new NodeTable(fs)
     this.reply = channel.reply
     this.replyBytes = channel.replyBytes
@@ -93,6 +96,20 @@ export class Connection {
   dropEntries(ino: number): void {
     this.staleAttributes = ino
     this.staleEntries = true
+  }
+
+  /**
+   * Tells the kernel to forget attributes of an inode, and with `entries` what it knows of a directory's entries. Without
+   * them it waits for nothing. Uses the payload of the reply buffer.
+   */
+  invalidate(ino: number, entries = false): void {
+    const { reply } = this
+    NotifyInvalInodeOut.ino.set(reply, PAYLOAD, ino === this.fs.root ? FUSE_ROOT_ID : ino)
+    // From -1 on: the attributes alone.
+    reply.setBigInt64(PAYLOAD + NotifyInvalInodeOut.off.offset, entries ? 0n : -1n, true)
+    NotifyInvalInodeOut.len.set(reply, PAYLOAD, 0)
+    // ENOENT: the kernel does not know the inode any more.
+    this.#channel.send(0, 0, FUSE_NOTIFY_INVAL_INODE, NotifyInvalInodeOut.SIZE)
   }
 
   usesDirectIo(ino: number): boolean {

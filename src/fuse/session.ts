@@ -10,7 +10,6 @@
 import { E, FsError } from '../../lib/errno.js'
 import { systemError } from '../../lib/libc.js'
 import type { FileSystem } from '../guest/vfs/file-system.js'
-import { FUSE_NOTIFY_INVAL_INODE, FUSE_ROOT_ID, NotifyInvalInodeOut } from './abi/header.js'
 import { opcodeName } from './abi/opcode.js'
 import { type Channel, PAYLOAD } from './channel.js'
 import { Connection, type ConnectionOptions, log } from './connection.js'
@@ -196,16 +195,10 @@ export class Session {
   /** Behind the reply, so that the kernel does not wait for this thread while it holds the inode. */
   #dropAttributes(): void {
     const connection = this.#connection
-    const { reply } = connection
-    const ino = connection.staleAttributes
-    NotifyInvalInodeOut.ino.set(reply, PAYLOAD, ino === connection.fs.root ? FUSE_ROOT_ID : ino)
-    // Behind -1 come the attributes alone.
-    reply.setBigInt64(PAYLOAD + NotifyInvalInodeOut.off.offset, connection.staleEntries ? 0n : -1n, true)
+    const { staleAttributes, staleEntries } = connection
     connection.staleAttributes = 0
     connection.staleEntries = false
-    NotifyInvalInodeOut.len.set(reply, PAYLOAD, 0)
-    // ENOENT: the kernel does not know the inode any more.
-    this.#channel.send(0, 0, FUSE_NOTIFY_INVAL_INODE, NotifyInvalInodeOut.SIZE)
+    connection.invalidate(staleAttributes, staleEntries)
   }
 
   #fail(row: Row, request: Request, error: unknown): void {

@@ -64,11 +64,24 @@ const TIME_EFFECTS = casesOf('times', {
   'of a new link': 'mark .; symlink x l; changed .; statx l',
   'of a new fifo': 'mark .; mkfifo p 644; changed .; statx p; statx .',
   'at a read': 'put f x; utimens f 5 now; mark f; open 0 f rdonly; read 0 5; close 0; changed f',
-  'at a second read': 'put f x; open 0 f rdonly; read 0 5; mark f; pread 0 0 5; changed f',
+  'at a second read': 'put f x; mark f; open 0 f rdonly; read 0 5; changed f; mark f; pread 0 0 5; changed f',
+  'at a read after a write':
+    'put f x; mark f; open 0 f rdwr; read 0 5; mark f; pwrite 0 0 y; mark f; pread 0 0 5; changed f',
+  'at a read after chmod':
+    'put f x; mark f; open 0 f rdonly; read 0 5; mark f; chmod f 600; mark f; pread 0 0 5; changed f',
+  'at a read with the flag noatime':
+    'put f x; open 0 f rdonly; setflags 0 noatime; mark f; read 0 5; changed f',
   'at a read with O_NOATIME':
     'put f x; utimens f 5 now; mark f; open 0 f rdonly,noatime; read 0 5; changed f',
   'at a read of nothing': 'create f 644; utimens f 5 now; mark f; open 0 f rdonly; read 0 5; changed f',
   'at a readdir': 'mkdir d 755; create d/f 644; utimens d 5 now; mark d; readdir d; changed d',
+  'at a second readdir':
+    'mkdir d 755; create d/f 644; mark d; readdir d; changed d; mark d; readdir d; changed d',
+  'at a readdir after a change':
+    'mkdir d 755; mark d; readdir d; mark d; create d/f 644; mark d; readdir d; changed d',
+  'at a readdir after chmod':
+    'mkdir d 755; mark d; readdir d; mark d; chmod d 700; mark d; readdir d; changed d',
+  'at a second readlink': 'symlink x l; mark l; readlink l; changed l; mark l; readlink l; changed l',
   'at a readlink': 'symlink x l; lutimens l 5 now; mark l; readlink l; changed l',
   'at a walk through a link':
     'mkdir d 755; create d/f 644; symlink d l; lutimens l 5 now; mark l; stat l/f; changed l',

@@ -99,5 +99,6 @@ export function copied64(connection: Connection, request: Request, count: unknow
 }
 
 function accessed(connection: Connection, { ino }: Request): void {
-  if (connection.fs.touchAtime(ino)) connection.staleAttributes = ino
+  // Before the reply: whoever has that may ask for attributes at once.
+  if (connection.fs.touchAtime(ino)) connection.invalidate(ino)
 }
