@@ -19,16 +19,48 @@ const WITHOUT_CHECKSUMS = [
   '^metadata_csum,^uninit_bg,^orphan_file',
 ]
 
-for (const { name, empty, count } of [
-  { name: 'without checksums', empty: async () => mkfsExt4(4 << 20, WITHOUT_CHECKSUMS), count: 400 },
+const EVERYWHERE = [
+  'block bitmap',
+  'directory leaf',
+  'extent block',
+  'group descriptor',
+  'htree root',
+  'inode',
+  'inode bitmap',
+  'journal superblock',
+  'superblock',
+  'xattr block',
+]
+
+for (const { name, empty, count, structures } of [
   {
-    name: 'with the checksums of superblock and inodes repaired',
+    name: 'no checksums',
+    empty: async () => mkfsExt4(4 << 20, WITHOUT_CHECKSUMS),
+    count: 250,
+    structures: EVERYWHERE,
+  },
+  {
+    name: 'checksums repaired',
     empty: () => new ImageSet().get('empty-1k'),
-    count: 150,
+    count: 250,
+    structures: [...EVERYWHERE, 'orphan file block'],
+  },
+  {
+    name: 'checksums repaired, deep trees',
+    empty: () => new ImageSet().get('deep-1k'),
+    count: 25,
+    structures: [...EVERYWHERE, 'htree node', 'orphan file block'],
   },
 ]) {
   t.test(`wrong values, ${name} -> errors, and nothing else`, async (t) => {
     const subject = await corruptSubject(await empty())
+    const { image, places } = subject
+    t.same([...new Set(places.map(({ structure }) => structure))].sort(), structures.toSorted())
+    for (const { structure, offset, repair } of places) {
+      const copy = image.slice()
+      repair(copy)
+      if (Buffer.compare(copy, image) !== 0) t.fail(`repair of what is right: ${structure} at ${offset}`)
+    }
     let clean = 0
     for (let index = 0; index < count; index++) {
       const result = await corruptOnce(subject, seed + index)
@@ -39,5 +71,6 @@ for (const { name, empty, count } of [
       clean < count,
       `${count} images, ${clean} of them clean all the same (what was changed is in no use)`,
     )
+    t.comment(`${count} corrupt images, ${clean} of them clean all the same`)
   })
 }

@@ -5,7 +5,7 @@ import { ROOT_INO } from '../superblock.js'
 import type { FsckContext } from './context.js'
 import type { FoundDirectory } from './dir-blocks.js'
 import { NameTable } from './name-table.js'
-import type { ProblemCode } from './problem.js'
+import type { ProblemCode, Severity } from './problem.js'
 
 /** The block of a directory that is being read; its entries are named by their offsets in it. */
 export class DirBlockCheck {
@@ -52,9 +52,7 @@ export class DirBlockCheck {
   }
 
   error(code: ProblemCode, structure: string, message: string): void {
-    const ino = this.#dir?.ino ?? 0
-    const block = this.#physical
-    this.#ctx.error(code, structure, message, block === 0 ? { ino } : { ino, block })
+    this.#tell('error', code, structure, message)
   }
 
   /** The checksum of a leaf. */
@@ -157,8 +155,10 @@ export class DirBlockCheck {
       return
     }
     const stated = DirEntry.file_type.get(this.view, at)
+    // Unknown is a type, too: the inode tells.
     if (this.#hasFileType && stated !== type) {
-      this.#refuse('bad-entry-type', offset, `has file_type ${stated}, expected ${type}`)
+      const severity = stated === 0 ? 'warning' : 'error'
+      this.#refuse('bad-entry-type', offset, `has file_type ${stated}, expected ${type}`, severity)
     }
     ctx.linksFound[target]!++
     if (type !== FT_DIR) return
@@ -166,11 +166,17 @@ export class DirBlockCheck {
     else this.#refuse('directory-linked-twice', offset, `is a second entry of directory ${ino}`)
   }
 
-  #refuse(code: ProblemCode, offset: number, message: string): void {
+  #tell(severity: Severity, code: ProblemCode, structure: string, message: string): void {
+    const ino = this.#dir?.ino ?? 0
+    const block = this.#physical
+    this.#ctx.problem(code, severity, structure, message, block === 0 ? { ino } : { ino, block })
+  }
+
+  #refuse(code: ProblemCode, offset: number, message: string, severity: Severity = 'error'): void {
     const name = this.at + offset + DirEntry.SIZE
     const length = DirEntry.name_len.get(this.view, this.at + offset)
     const text = Buffer.from(this.bytes.subarray(name, name + length)).toString()
-    this.error(code, DirEntry.NAME, `"${text}" at offset ${offset} ${message}`)
+    this.#tell(severity, code, DirEntry.NAME, `"${text}" at offset ${offset} ${message}`)
   }
 }
 

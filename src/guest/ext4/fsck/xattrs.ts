@@ -9,8 +9,8 @@ interface Attributes {
   readonly at: number
   readonly base: number
   readonly end: number
-  /** An e_hash of 0 means none. */
-  readonly mayBeUnhashed: boolean
+  /** Of an inode, where an e_hash of 0 means none; else of a block, where every name has an index. */
+  readonly isInInode: boolean
 }
 
 /** Attributes behind the fields of the inode at `at`, from `from` on. */
@@ -23,7 +23,7 @@ export function checkInodeXattrs(
 ): void {
   const end = at + ctx.geometry.inodeSize
   if (from + 4 > end || view.getUint32(from, true) !== XATTR_MAGIC) return
-  const fault = attributesFault({ view, at: from + 4, base: from + 4, end, mayBeUnhashed: true })
+  const fault = attributesFault({ view, at: from + 4, base: from + 4, end, isInInode: true })
   if (fault !== undefined) ctx.error('bad-xattr', Entry.NAME, fault, { ino })
 }
 
@@ -61,7 +61,7 @@ export function checkXattrBlock(ctx: FsckContext, block: number, ino: number): v
     }
   }
   const end = at + geometry.blockSize
-  const fault = attributesFault({ view, at: at + XattrHeader.SIZE, base: at, end, mayBeUnhashed: false })
+  const fault = attributesFault({ view, at: at + XattrHeader.SIZE, base: at, end, isInInode: false })
   if (fault !== undefined) ctx.error('bad-xattr', Entry.NAME, fault, place)
 }
 
@@ -77,7 +77,7 @@ export function checkXattrUsers(ctx: FsckContext): void {
 }
 
 function attributesFault(attributes: Attributes): string | undefined {
-  const { view, base, end, mayBeUnhashed } = attributes
+  const { view, base, end, isInInode } = attributes
   const values: [number, number][] = []
   let at = attributes.at
   for (;;) {
@@ -86,6 +86,7 @@ function attributesFault(attributes: Attributes): string | undefined {
     const nameLength = Entry.e_name_len.get(view, at)
     const next = at + Entry.SIZE + ((nameLength + 3) & ~3)
     if (next > end) return `an entry with a name of ${nameLength} bytes leaves the attributes`
+    if (!isInInode && Entry.e_name_index.get(view, at) === 0) return 'e_name_index is 0'
     const size = Entry.e_value_size.get(view, at)
     const start = base + Entry.e_value_offs.get(view, at)
     if (Entry.e_value_inum.get(view, at) !== 0) return 'a value in an inode without the feature ea_inode'
@@ -93,7 +94,7 @@ function attributesFault(attributes: Attributes): string | undefined {
       if (start + size > end) return `a value of ${size} bytes leaves the attributes`
       values.push([start, start + ((size + 3) & ~3)])
     }
-    const isUnhashed = mayBeUnhashed && Entry.e_hash.get(view, at) === 0
+    const isUnhashed = isInInode && Entry.e_hash.get(view, at) === 0
     if (!isUnhashed && !hashIsRight(view, at, nameLength, start, size)) return 'e_hash is wrong'
     at = next
   }

@@ -173,6 +173,29 @@ t.test('fsck: a bit flipped in any checksummed structure -> an error', { skip },
   }
 })
 
+t.test(
+  'fsck: an entry of unknown type, a name without an index -> as e2fsck takes them',
+  { skip },
+  async (t) => {
+    const image = makeKernelImage(directory, 'odd.img', '8M', ['-b', '1024', '-O', '^metadata_csum'])
+    const good = readFileSync(image)
+    const block = (pattern: RegExp, request: string) =>
+      Number(pattern.exec(run('debugfs', '-R', request, image).output)?.[1])
+    const entry = block(/^(\d+)$/m, 'bmap a 0') * 1024 + 24
+    const attribute = block(/File ACL: (\d+)/, 'stat attributes') * 1024 + 32
+    for (const [at, status, found] of [
+      [entry + 7, 0, { severity: 'warning', code: 'bad-entry-type' }],
+      [attribute + 1, 4, { severity: 'error', code: 'bad-xattr', message: 'e_name_index is 0' }],
+    ] as const) {
+      const bytes = Buffer.from(good)
+      bytes[at] = 0
+      writeFileSync(image, bytes)
+      t.equal(e2fsck(image).status, status, e2fsck(image).output)
+      t.match(checkFile(image), { result: { status }, problems: [found] })
+    }
+  },
+)
+
 t.test('fsck: bytes changed at random -> an error whenever e2fsck has one', { skip }, async (t) => {
   const seed = Number(process.env['FSCK_SEED'] ?? 20)
   t.comment(`FSCK_SEED=${seed}`)
