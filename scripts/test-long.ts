@@ -14,6 +14,7 @@ import {
 } from '../src/crash/ace.js'
 import { Campaign, type Trial } from '../src/crash/campaign.js'
 import { exploreGenerations } from '../src/crash/generations.js'
+import { noCounts, timed } from '../src/crash/summary.js'
 import { corruptOnce, corruptSubject } from '../test/crash/corrupt-images.js'
 import {
   type FailureTrial,
@@ -45,7 +46,7 @@ class LongTest {
   readonly #end: number
   #shown = 0
   #model = 0
-  #failed = { runs: 0, states: 0 }
+  readonly #failed = noCounts()
   #corrupt = 0
   #disagreements = 0
   #failures = 0
@@ -67,7 +68,7 @@ class LongTest {
       await this.#corruptions()
       console.log(`round ${round + 1}: ${this.#campaign.summary}; ${this.#judges.described}`)
       console.log(
-        `  ${this.#model} model runs, ${this.#failed.runs} runs on a failing host (${this.#failed.states} crash states), ${this.#corrupt} corrupt images (${this.#disagreements} judged otherwise by e2fsck)`,
+        `  ${this.#model} model runs, ${this.#failed.workloads} runs on a failing host (${this.#failed.states} crash states), ${this.#corrupt} corrupt images (${this.#disagreements} judged otherwise by e2fsck)`,
       )
     }
     return this.#failures === 0
@@ -120,7 +121,8 @@ class LongTest {
     for (const image of LONG_IMAGES) {
       const options = { seed: this.#prng.next(), generations: 12, shape: '40/12/6000/4' }
       const first = await this.#images.get(image)
-      const wrong = await exploreGenerations(first, options, this.#campaign.statistics)
+      const { statistics } = this.#campaign
+      const wrong = await timed(statistics, () => exploreGenerations(first, options, statistics))
       if (wrong !== undefined) this.#fail({ kind: 'generations', image, options }, wrong)
       if (Date.now() > this.#end) return
     }
@@ -172,9 +174,7 @@ class LongTest {
       if ((isOld || fault.kind === 'hang') && (drawn === undefined || drawn.includes('&'))) continue
       if (workload.includes('remount')) continue
       const trial: FailureTrial = { image: 'ace-1k', workload, seed: isOld ? undefined : this.#pace(), fault }
-      const run = await failedRun(await this.#images.get(trial.image), trial)
-      this.#failed.runs++
-      this.#failed.states += run.states
+      const run = await failedRun(await this.#images.get(trial.image), trial, this.#failed)
       const wrong = judgeFailedRun(trial, run)
       if (wrong !== undefined) this.#fail({ kind: 'failure', trial }, wrong)
     }

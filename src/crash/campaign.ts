@@ -1,9 +1,10 @@
 import { Prng } from '../../lib/prng.js'
-import { type CrashFailure, Explorer, type ExplorerOptions, type ExplorerStatistics } from './explorer.js'
+import { type CrashFailure, Explorer, type ExplorerOptions } from './explorer.js'
 import type { ImageSet } from './image-set.js'
 import { expandWorkload, formatReplay, type Replay } from './replay.js'
 import type { SimulatedMachineOptions } from './simulated-machine.js'
 import { type RecordedRun, recordWorkload } from './simulation.js'
+import { type CrashCounts, formatCounts, noCounts, timed } from './summary.js'
 import { parseSurvivors } from './survivors.js'
 
 /** One workload to be run and explored. */
@@ -30,14 +31,7 @@ const DEFAULTS: Omit<ExplorerOptions, 'prng'> = {
 
 /** Runs trials and counts. */
 export class Campaign {
-  readonly statistics: ExplorerStatistics & { workloads: number; seconds: number } = {
-    workloads: 0,
-    states: 0,
-    duplicates: 0,
-    recoveries: 0,
-    trees: new Set(),
-    seconds: 0,
-  }
+  readonly statistics: CrashCounts = noCounts()
   /** A line for each failure: how to replay it, and what it is. */
   readonly failures: string[] = []
   readonly #images: ImageSet
@@ -51,18 +45,7 @@ export class Campaign {
 
   /** Records a workload and explores its crash states; `seed` draws them. */
   async run(trial: Trial, seed: number, choice: ExplorerChoice = {}): Promise<void> {
-    const began = process.cpuUsage().user
-    this.statistics.workloads++
-    const run = await this.#record(trial)
-    if (run.error !== undefined) {
-      this.failures.push(`${formatRun(trial)}\n  ${describeError(run.error)}`)
-    } else {
-      const options = { ...DEFAULTS, ...choice, prng: new Prng(seed) }
-      const explorer = new Explorer(run.image, run.runner.oracle, options, this.statistics)
-      await explorer.explore(run.machine.log)
-      for (const failure of explorer.failures) this.failures.push(describe(trial, failure))
-    }
-    this.statistics.seconds += (process.cpuUsage().user - began) / 1e6
+    await timed(this.statistics, () => this.#run(trial, seed, choice))
   }
 
   /** What is wrong with the state of a replay line; undefined: nothing. `sample`: a further judge. */
@@ -82,9 +65,20 @@ export class Campaign {
 
   /** One line. */
   get summary(): string {
-    const { workloads, states, duplicates, recoveries, trees, seconds } = this.statistics
-    const rate = Math.round((states + recoveries) / Math.max(seconds, 1e-3))
-    return `${workloads} workloads, ${states} crash states (${duplicates} more were alike), ${recoveries} crashes during recovery, ${trees.size} distinct trees, ${rate} states/s of CPU time, ${this.failures.length} failures`
+    return `${formatCounts(this.statistics)}, ${this.failures.length} failures`
+  }
+
+  async #run(trial: Trial, seed: number, choice: ExplorerChoice): Promise<void> {
+    this.statistics.workloads++
+    const run = await this.#record(trial)
+    if (run.error !== undefined) {
+      this.failures.push(`${formatRun(trial)}\n  ${describeError(run.error)}`)
+      return
+    }
+    const options = { ...DEFAULTS, ...choice, prng: new Prng(seed) }
+    const explorer = new Explorer(run.image, run.runner.oracle, options, this.statistics)
+    await explorer.explore(run.machine.log)
+    for (const failure of explorer.failures) this.failures.push(describe(trial, failure))
   }
 
   async #record(trial: Trial): Promise<RecordedRun> {

@@ -1,10 +1,11 @@
 import { Prng } from '../../lib/prng.js'
 import { CrashDisk } from './crash-disk.js'
 import { epochs } from './epoch.js'
-import { Explorer, type ExplorerStatistics } from './explorer.js'
+import { Explorer } from './explorer.js'
 import { expandWorkload } from './replay.js'
 import { recordWorkload } from './simulation.js'
 import type { StoreLog } from './store-log.js'
+import type { CrashCounts } from './summary.js'
 import { layCrashState } from './survivors.js'
 
 export interface GenerationsOptions {
@@ -23,13 +24,14 @@ export interface GenerationsOptions {
 export async function exploreGenerations(
   first: Uint8Array,
   { seed, generations, shape }: GenerationsOptions,
-  statistics: ExplorerStatistics,
+  statistics: CrashCounts,
 ): Promise<string | undefined> {
   const prng = new Prng(seed)
   let image = first
   for (let generation = 0; generation < generations; generation++) {
     const workload = expandWorkload(`random:${prng.next()}/${shape}`)
     const pace = prng.below(2) === 0 ? {} : { seed: prng.next() }
+    statistics.workloads++
     const run = await recordWorkload(workload, { image, ...pace })
     if (run.error !== undefined) return `generation ${generation}: ${(run.error as Error).stack}`
     const explorer = new Explorer(

@@ -1,9 +1,10 @@
 import { E, FsError } from '../../lib/errno.js'
 import { Prng } from '../../lib/prng.js'
-import { Explorer, type ExplorerStatistics } from '../../src/crash/explorer.js'
+import { Explorer } from '../../src/crash/explorer.js'
 import { parseWorkload } from '../../src/crash/operation.js'
 import { expandWorkload } from '../../src/crash/replay.js'
 import { SimulatedMachine, type SimulatedMachineOptions } from '../../src/crash/simulated-machine.js'
+import { type CrashCounts, noCounts, timed } from '../../src/crash/summary.js'
 import { VirtualClock } from '../../src/crash/virtual-clock.js'
 import { WorkloadRunner } from '../../src/crash/workload-runner.js'
 import { type AfterFailure, failingSync } from './failing-host.js'
@@ -61,7 +62,6 @@ export interface FailedRun {
   readonly hanging: string[]
   /** Crash states of the whole run that lost what was acknowledged. */
   readonly lost: readonly string[]
-  readonly states: number
 }
 
 /** Turns of the microtask queue after which nothing may still be under way. */
@@ -96,8 +96,17 @@ function syncOf(fault: Fault): Partial<SimulatedMachineOptions> {
   return { sync: (own) => () => (++count === fault.at ? new Promise<number>(() => {}) : own()) }
 }
 
-/** Runs the workload on a machine that fails, and looks at every crash state of it. `image`: the trial's. */
-export async function failedRun(image: Uint8Array, trial: FailureTrial): Promise<FailedRun> {
+/** Runs the workload on a machine that fails, and looks at every crash state of it. `image`: the trial's; not changed. */
+export async function failedRun(
+  image: Uint8Array,
+  trial: FailureTrial,
+  counts: CrashCounts = noCounts(),
+): Promise<FailedRun> {
+  return timed(counts, () => run(image, trial, counts))
+}
+
+async function run(image: Uint8Array, trial: FailureTrial, counts: CrashCounts): Promise<FailedRun> {
+  counts.workloads++
   const { fault, seed } = trial
   const machine = new SimulatedMachine({
     image,
@@ -125,7 +134,6 @@ export async function failedRun(image: Uint8Array, trial: FailureTrial): Promise
   const later = [await codeOf(async () => fs.fsync(fs.root, false)), await codeOf(async () => fs.ready())]
   const { readOnly } = fs
   const unmount = await codeOf(() => fs.unmount())
-  const statistics: ExplorerStatistics = { states: 0, duplicates: 0, recoveries: 0, trees: new Set() }
   const explorer = new Explorer(
     certain,
     runner.oracle,
@@ -140,15 +148,15 @@ export async function failedRun(image: Uint8Array, trial: FailureTrial): Promise
       sampleRate: 0,
       failureLimit: 3,
     },
-    statistics,
+    counts,
   )
   await explorer.explore(machine.log)
   const lost = explorer.failures.map(({ message }) => message)
-  return { codes, readOnly, later, unmount, hanging, lost, states: statistics.states }
+  return { codes, readOnly, later, unmount, hanging, lost }
 }
 
 /** A run that somebody was told of: read-only, no later fsync succeeds, nothing hangs, all acknowledged is kept. */
-export const LATCHED: Omit<FailedRun, 'codes' | 'states' | 'hanging'> = {
+export const LATCHED: Omit<FailedRun, 'codes' | 'hanging'> = {
   readOnly: true,
   later: ['EIO', 'EROFS'],
   unmount: 'EIO',
@@ -157,7 +165,7 @@ export const LATCHED: Omit<FailedRun, 'codes' | 'states' | 'hanging'> = {
 
 /** What is wrong with the run; undefined: it failed as it has to, or nobody could know that anything failed. */
 export function judgeFailedRun({ fault }: FailureTrial, run: FailedRun): string | undefined {
-  const { codes, states, hanging, ...rest } = run
+  const { codes, hanging, ...rest } = run
   if (run.lost.length > 0) return `acknowledged and lost: ${run.lost.join(' | ')}`
   if (codes.length === 0 && hanging.length === 0) return undefined
   if (!codes.every((code) => code === 'EIO' || code === 'EROFS')) return `codes ${codes.join(' ')}`

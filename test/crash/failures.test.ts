@@ -2,6 +2,7 @@
 import t from 'tap'
 import { CONCURRENT } from '../../src/crash/ace.js'
 import { ImageSet } from '../../src/crash/image-set.js'
+import { formatCounts, noCounts } from '../../src/crash/summary.js'
 import { type Fault, failedRun, judgeFailedRun, LATCHED, MOUNT_SYNCS } from './failed-run.js'
 import type { AfterFailure } from './failing-host.js'
 
@@ -16,7 +17,7 @@ for (const after of ['keep dirty', 'clean, new content', 'clean, old content'] a
   t.test(
     `a sync fails, the pages then: ${after} -> read-only, no later fsync succeeds, all acknowledged is kept`,
     async (t) => {
-      let states = 0
+      const counts = noCounts()
       let told = 0
       for (const [index, concurrent] of WORKLOADS.entries()) {
         // Old content must not come back in the middle of an operation: the oracle would never have seen the new.
@@ -27,14 +28,13 @@ for (const after of ['keep dirty', 'clean, new content', 'clean, old content'] a
           const fault: Fault = { kind: 'sync', at: MOUNT_SYNCS + at, code, after, sticky }
           const seed = index % 2 === 0 ? undefined : index * 10 + at
           const trial = { image: 'ace-1k', workload, seed, fault }
-          const run = await failedRun(await images.get(trial.image), trial)
-          states += run.states
+          const run = await failedRun(await images.get(trial.image), trial, counts)
           t.equal(judgeFailedRun(trial, run), undefined, `sync ${at}, ${sticky} of "${workload}"`)
           if (run.codes.length > 0) told++
         }
       }
       t.ok(told > 10, `in ${told} runs someone was told`)
-      t.comment(`${states} crash states`)
+      t.comment(formatCounts(counts))
     },
   )
 }
@@ -42,8 +42,8 @@ for (const after of ['keep dirty', 'clean, new content', 'clean, old content'] a
 t.test('the device needs a reset -> read-only, all acknowledged is kept', async (t) => {
   for (const workload of WORKLOADS) {
     const trial = { image: 'ace-1k', workload, seed: undefined, fault: { kind: 'reset', at: 2 } } as const
-    const { codes, states, ...rest } = await failedRun(await images.get('ace-1k'), trial)
-    t.same(rest, { ...LATCHED, hanging: [] }, `"${workload}", ${states} crash states`)
+    const { codes, ...rest } = await failedRun(await images.get('ace-1k'), trial)
+    t.same(rest, { ...LATCHED, hanging: [] }, `"${workload}"`)
     t.ok(codes.length > 0, 'someone was told')
   }
 })
@@ -52,8 +52,8 @@ t.test('a sync that never ends -> whoever waits is told when the driver gives up
   for (let at = 1; at <= 5; at++) {
     const fault = { kind: 'hang', at: MOUNT_SYNCS + at } as const
     const trial = { image: 'ace-1k', workload: WORKLOADS[0] as string, seed: undefined, fault }
-    const { codes, states, hanging, ...rest } = await failedRun(await images.get('ace-1k'), trial)
-    t.same(rest, LATCHED, `sync ${at}: ${codes.join(' ')}, ${states} crash states`)
+    const { codes, hanging, ...rest } = await failedRun(await images.get('ace-1k'), trial)
+    t.same(rest, LATCHED, `sync ${at}: ${codes.join(' ')}`)
     t.equal(hanging.length, 1, 'only the call during which the time stood still waits for it')
   }
 })

@@ -15,6 +15,7 @@ for (const mutant of MUTANTS) {
   t.test(`${mutant.name} -> caught`, async (t) => {
     const { caught, workloads, states } = await hunt(mutant, images, seed, 60)
     t.type(caught, 'string', `after ${workloads} workloads and ${states} crash states`)
+    t.comment(`deliberate break caught after ${workloads} workloads, ${states} crash states`)
   })
 }
 

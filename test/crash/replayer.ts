@@ -1,6 +1,7 @@
 import { Campaign } from '../../src/crash/campaign.js'
 import { exploreGenerations } from '../../src/crash/generations.js'
 import type { ImageSet } from '../../src/crash/image-set.js'
+import { noCounts } from '../../src/crash/summary.js'
 import { e2fsck } from '../guest/ext4/image.js'
 import { type CorruptResult, corruptOnce, corruptSubject } from './corrupt-images.js'
 import { failedRun, judgeFailedRun } from './failed-run.js'
@@ -17,10 +18,8 @@ export async function replayOnce(what: Replayable, images: ImageSet): Promise<st
       return new Campaign(images).replay(what.replay, samplingJudges().sample)
     case 'run':
       return new Campaign(images).rerun(what.trial)
-    case 'generations': {
-      const statistics = { states: 0, duplicates: 0, recoveries: 0, trees: new Set<string>() }
-      return exploreGenerations(await images.get(what.image), what.options, statistics)
-    }
+    case 'generations':
+      return exploreGenerations(await images.get(what.image), what.options, noCounts())
     case 'model': {
       const { wrong, image } = await runAgainstModel(await images.get(what.image), what.seed, what.options)
       if (wrong !== undefined) return wrong
