@@ -1,5 +1,5 @@
 import type { BlockDevice } from '../guest/block/block-device.js'
-import { mappings } from '../guest/ext4/extent-tree.js'
+import { mappings } from '../guest/ext4/file-map.js'
 import { Inode } from '../guest/ext4/inode.js'
 import { SuperBlock } from '../guest/ext4/superblock.js'
 import { Volume } from '../guest/ext4/volume.js'

@@ -40,6 +40,12 @@ const CLUSTER_WORKLOADS = [
   'mkdir D; creat D/x; fsync D; unlink D/x; rmdir D; append foo 9000; fsync foo',
 ]
 
+/** What makes blocks of pointers come and go, on two levels. */
+const INDIRECT_WORKLOADS = [
+  'write foo 300000 3000; fsync foo; write foo 20000 9000; fsync foo; truncate foo 14000; fsync foo; unlink foo',
+  'write hole 12000 2000; fsync hole; falloc hole 3 12288 2000; append A/foo 9000; append foo 20000; fsync .',
+]
+
 for (const { name, options, prelude, workloads, shape, every } of [
   {
     name: 'inline_data',
@@ -55,6 +61,14 @@ for (const { name, options, prelude, workloads, shape, every } of [
     prelude: PRELUDE,
     workloads: CLUSTER_WORKLOADS,
     shape: '120/12/9000/5',
+    every: 9,
+  },
+  {
+    name: 'indirect blocks',
+    options: ['-O', '^extent,^64bit'],
+    prelude: PRELUDE,
+    workloads: INDIRECT_WORKLOADS,
+    shape: '120/12/30000/5',
     every: 9,
   },
 ]) {

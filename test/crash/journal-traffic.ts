@@ -1,6 +1,6 @@
 import type { BlockDevice, DirectAccess } from '../../src/guest/block/block-device.js'
 
-import { mappings } from '../../src/guest/ext4/extent-tree.js'
+import { mappings } from '../../src/guest/ext4/file-map.js'
 import { Inode } from '../../src/guest/ext4/inode.js'
 import { SuperBlock } from '../../src/guest/ext4/superblock.js'
 import { Volume } from '../../src/guest/ext4/volume.js'

@@ -1,5 +1,5 @@
 import type { BlockDevice } from '../../src/guest/block/block-device.js'
-import { mappings } from '../../src/guest/ext4/extent-tree.js'
+import { mappings } from '../../src/guest/ext4/file-map.js'
 import { Inode } from '../../src/guest/ext4/inode.js'
 import { EXTENTS_FL, INDEX_FL } from '../../src/guest/ext4/raw-inode.js'
 import { SUPERBLOCK_OFFSET, SuperBlock } from '../../src/guest/ext4/superblock.js'

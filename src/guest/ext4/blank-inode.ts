@@ -1,8 +1,7 @@
 import type { Handle } from '../jbd2/handle.js'
-import { EXTENT_MAGIC, ExtentHeader, ROOT_ENTRIES } from './extent.js'
 import { RO_COMPAT } from './features.js'
 import type { Inode } from './inode.js'
-import { EXTENTS_FL, GOOD_OLD_INODE_SIZE, RawInode } from './raw-inode.js'
+import { GOOD_OLD_INODE_SIZE, RawInode } from './raw-inode.js'
 import { SuperBlock } from './superblock.js'
 import type { Volume } from './volume.js'
 
@@ -43,13 +42,4 @@ function extraSizeOf(volume: Volume): number {
   const least = SuperBlock.s_min_extra_isize.get(superblock.view, at)
   const wanted = Math.max(EXTRA_SIZE, least, SuperBlock.s_want_extra_isize.get(superblock.view, at))
   return wanted <= room && wanted % 4 === 0 ? wanted : Math.min(EXTRA_SIZE, room)
-}
-
-/** An empty extent tree. */
-export function initialiseExtents(inode: Inode): void {
-  inode.flags |= EXTENTS_FL
-  const { head } = inode
-  const at = head.at + inode.offset + RawInode.i_block.offset
-  ExtentHeader.eh_magic.set(head.view, at, EXTENT_MAGIC)
-  ExtentHeader.eh_max.set(head.view, at, ROOT_ENTRIES)
 }

@@ -2,9 +2,10 @@ import { crc32c } from '../../../lib/crc32c.js'
 import { FsError } from '../../../lib/errno.js'
 import type { Handle } from '../jbd2/handle.js'
 import { S_IFREG } from '../vfs/attributes.js'
-import { blankInode, initialiseExtents } from './blank-inode.js'
+import { blankInode } from './blank-inode.js'
 import { INCOMPAT } from './features.js'
 import { appendDataBlock, readBlocks } from './file-blocks.js'
+import { initialiseMap } from './file-map.js'
 import type { Inode } from './inode.js'
 import { EA_INODE_FL, RawInode } from './raw-inode.js'
 import type { Volume } from './volume.js'
@@ -42,7 +43,7 @@ export function createEaInode(handle: Handle, owner: Inode, value: Uint8Array): 
   inode.uid = owner.uid
   inode.gid = owner.gid
   inode.flags = EA_INODE_FL
-  initialiseExtents(inode)
+  initialiseMap(inode)
   const { blockSize, device } = volume
   for (let done = 0; done < value.length; done += blockSize) {
     const block = appendDataBlock(handle, inode)

@@ -2,8 +2,8 @@ import type { Handle } from '../jbd2/handle.js'
 import type { Journal } from '../jbd2/journal.js'
 import { MAX_LOGICAL_BLOCK } from './extent.js'
 import { freeRange } from './file-blocks.js'
+import { hasMap } from './file-map.js'
 import type { Inode } from './inode.js'
-import { EXTENTS_FL } from './raw-inode.js'
 import { STEP_CREDITS } from './truncate.js'
 import { quotaInodes, releaseXattrs } from './xattr.js'
 
@@ -12,8 +12,7 @@ export function evict(handle: Handle, inode: Inode): boolean {
   const { volume } = inode
   const isDirectory = inode.isDirectory
   const inodes = quotaInodes(inode)
-  if ((inode.flags & EXTENTS_FL) !== 0 && !freeRange(handle, inode, 0, MAX_LOGICAL_BLOCK + 1, isDirectory))
-    return false
+  if (hasMap(inode) && !freeRange(handle, inode, 0, MAX_LOGICAL_BLOCK + 1, isDirectory)) return false
   releaseXattrs(handle, inode)
   volume.orphans.remove(handle, inode)
   inode.modify(handle)

@@ -4,12 +4,12 @@ import { MAX_LOGICAL_BLOCK } from './extent.js'
 import type { ExtentNode } from './extent-node.js'
 import {
   correctKeys,
-  findMapping,
-  insertMapping,
+  findExtent,
+  insertExtent,
   leafOf,
   makeRoomFor,
   pathTo,
-  removeLastMapping,
+  removeLastExtent,
 } from './extent-tree.js'
 import type { Inode } from './inode.js'
 
@@ -29,7 +29,7 @@ const LEAF_CREDITS = 8
 export function shiftLeft(handle: Handle, inode: Inode, from: number, shift: number): number | undefined {
   for (let next = from; next <= MAX_LOGICAL_BLOCK; ) {
     if (isFull(inode)) return next
-    const found = findMapping(inode, next)
+    const found = findExtent(inode, next)
     if (found.physical === 0) {
       next += found.length
       continue
@@ -79,7 +79,7 @@ export function requireRoomBehind(inode: Inode, shift: number): void {
 
 /** Makes an extent begin at `logical`, where one covers it. */
 export function splitAt(handle: Handle, inode: Inode, logical: number): void {
-  const found = findMapping(inode, logical)
+  const found = findExtent(inode, logical)
   if (found.physical === 0) return
   const start = leafOf(pathTo(inode, logical))
   if (start.key(start.position) === logical) return
@@ -95,12 +95,12 @@ export function splitAt(handle: Handle, inode: Inode, logical: number): void {
 /** Joins the extent that begins at `logical` to the one before, where they continue each other. */
 export function joinAt(handle: Handle, inode: Inode, logical: number): void {
   if (logical === 0) return
-  const before = findMapping(inode, logical - 1)
-  const found = findMapping(inode, logical)
+  const before = findExtent(inode, logical - 1)
+  const found = findExtent(inode, logical)
   if (before.physical === 0 || found.physical !== before.physical + 1 || found.unwritten !== before.unwritten)
     return
-  const moved = removeLastMapping(handle, inode, logical, logical + found.length)
-  if (moved !== undefined) insertMapping(handle, inode, moved)
+  const moved = removeLastExtent(handle, inode, logical, logical + found.length)
+  if (moved !== undefined) insertExtent(handle, inode, moved)
 }
 
 function moveEntries(

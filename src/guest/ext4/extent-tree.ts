@@ -1,23 +1,12 @@
-import { FsError } from '../../../lib/errno.js'
 import type { Handle } from '../jbd2/handle.js'
 import { MAX_DEPTH, MAX_LOGICAL_BLOCK, MAX_UNWRITTEN_LENGTH, MAX_WRITTEN_LENGTH } from './extent.js'
 import { ExtentNode } from './extent-node.js'
 import type { Inode } from './inode.js'
-import { EXTENTS_FL } from './raw-inode.js'
-
-/** A run of logical blocks that are mapped alike. */
-export interface Mapping {
-  logical: number
-  /** First physical block, 0 for a hole. */
-  physical: number
-  length: number
-  /** Allocated, but reads as zeroes. */
-  unwritten: boolean
-}
+import type { Mapping } from './mapping.js'
 
 /** The mapping that begins at or before `logical` and covers it, cut to begin at `logical`. A hole ends where data begins. */
-export function findMapping(inode: Inode, logical: number): Mapping {
-  let node = openRoot(inode)
+export function findExtent(inode: Inode, logical: number): Mapping {
+  let node = ExtentNode.root(inode)
   let bound = MAX_LOGICAL_BLOCK + 1
   for (let depth = node.depth; depth > 0; depth--) {
     const index = Math.max(node.search(logical), 0)
@@ -41,15 +30,9 @@ export function findMapping(inode: Inode, logical: number): Mapping {
   return { logical, physical: 0, length: bound - logical, unwritten: false }
 }
 
-function openRoot(inode: Inode): ExtentNode {
-  if ((inode.flags & EXTENTS_FL) === 0)
-    throw new FsError('EOPNOTSUPP', `inode ${inode.ino} is mapped by indirect blocks, not extents`)
-  return ExtentNode.root(inode)
-}
-
 /** The nodes from the root to the leaf where `logical` is or would be, each with its position. */
 export function pathTo(inode: Inode, logical: number): ExtentNode[] {
-  const path = [openRoot(inode)]
+  const path = [ExtentNode.root(inode)]
   for (let node = path[0] as ExtentNode; ; ) {
     node.position = node.search(logical)
     if (node.depth === 0) return path
@@ -63,7 +46,7 @@ export function pathTo(inode: Inode, logical: number): ExtentNode[] {
 export const leafOf = (path: readonly ExtentNode[]): ExtentNode => path[path.length - 1] as ExtentNode
 
 /** Maps a hole: `mapping` must not overlap what is mapped. Joins it to its neighbours where they continue each other. */
-export function insertMapping(handle: Handle, inode: Inode, mapping: Mapping): void {
+export function insertExtent(handle: Handle, inode: Inode, mapping: Mapping): void {
   const neighbours = pathTo(inode, mapping.logical)
   if (joinLeft(handle, neighbours, mapping) || joinRight(handle, neighbours, mapping)) return
   const path = makeRoomFor(handle, inode, mapping.logical)
@@ -197,7 +180,7 @@ function freeNode(handle: Handle, inode: Inode, block: number): void {
  * Unmaps the last extent, or part of one, in [from, to). Returns what was unmapped, whose blocks the caller frees;
  * undefined when nothing is left there.
  */
-export function removeLastMapping(
+export function removeLastExtent(
   handle: Handle,
   inode: Inode,
   from: number,
@@ -227,7 +210,7 @@ export function removeLastMapping(
     if (index === 0 && leaf.entries > 0) correctKeys(handle, path)
   }
   if (first > logical && end < logical + length) {
-    insertMapping(handle, inode, {
+    insertExtent(handle, inode, {
       logical: end,
       physical: start + (end - logical),
       length: logical + length - end,
@@ -273,18 +256,9 @@ function flatten(handle: Handle, root: ExtentNode): void {
 
 /** Marks unwritten blocks of [logical, logical + length) as written. They must lie in one unwritten extent. */
 export function markWritten(handle: Handle, inode: Inode, logical: number, length: number): void {
-  const removed = removeLastMapping(handle, inode, logical, logical + length)
+  const removed = removeLastExtent(handle, inode, logical, logical + length)
   if (removed === undefined || removed.length !== length || !removed.unwritten) {
     inode.corrupt('ee_len', removed?.length ?? 0, `an unwritten extent of ${length} blocks`, 'ext4_extent')
   }
-  insertMapping(handle, inode, { ...removed, unwritten: false })
-}
-
-/** Every extent in logical order. */
-export function* mappings(inode: Inode): Generator<Mapping> {
-  for (let logical = 0; logical <= MAX_LOGICAL_BLOCK; ) {
-    const mapping = findMapping(inode, logical)
-    if (mapping.physical !== 0) yield mapping
-    logical += mapping.length
-  }
+  insertExtent(handle, inode, { ...removed, unwritten: false })
 }

@@ -5,6 +5,7 @@ import { MAX_LOGICAL_BLOCK } from './extent.js'
 import { joinAt, requireRoomBehind, shiftLeft, shiftRight, splitAt } from './extent-shift.js'
 import { maxFileSize, preallocate, zeroBehindEnd, zeroRange } from './file.js'
 import { freeRange } from './file-blocks.js'
+import { hasExtents } from './file-map.js'
 import { isInline } from './inline-data.js'
 import { convertInlineFile } from './inline-file.js'
 import type { Inode } from './inode.js'
@@ -45,6 +46,9 @@ export function fallocate(
   if (offset + length > maxFileSize(inode.volume.blockSize))
     throw new FsError('EFBIG', `range ${offset}+${length}`)
   const keepSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0
+  // A map of indirect blocks can only lose blocks: it knows neither unwritten ones nor places to move to.
+  if (!hasExtents(inode) && !isInline(inode) && (mode & FALLOC_FL_PUNCH_HOLE) === 0)
+    throw new FsError('EOPNOTSUPP', `fallocate mode 0x${mode.toString(16)} of a file without extents`)
   // All modes are about blocks.
   if (isInline(inode)) {
     runOnce(journal, (handle) => {

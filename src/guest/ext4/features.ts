@@ -99,8 +99,6 @@ export function featureNames(table: Table, bits: number, set: 'C' | 'I' | 'R'): 
 export function checkIncompat(bits: number): void {
   const unknown = featureNames(INCOMPAT, (bits & ~SUPPORTED_INCOMPAT) >>> 0, 'I')
   if (unknown.length > 0) throw new UnsupportedError('cannot mount: unsupported incompat features', unknown)
-  if ((bits & INCOMPAT.extent) === 0)
-    throw new UnsupportedError('cannot mount: missing required features', ['extent'])
 }
 
 /** Names of the ro_compat features that force a read-only mount. */

@@ -1,8 +1,9 @@
 import { FsError } from '../../../lib/errno.js'
 import { MAX_LOGICAL_BLOCK } from './extent.js'
-import { findMapping } from './extent-tree.js'
-import { isInline } from './inline-data.js'
+import { findMapping } from './file-map.js'
+import { inlineCapacity, isInline } from './inline-data.js'
 import type { Inode } from './inode.js'
+import { RawInode } from './raw-inode.js'
 
 /** struct fiemap_extent, as far as it says something here. Bytes. */
 export interface FiemapExtent {
@@ -14,18 +15,20 @@ export interface FiemapExtent {
   unwritten: boolean
   /** FIEMAP_EXTENT_LAST: none follows in the file. */
   last: boolean
+  /** FIEMAP_EXTENT_DATA_INLINE and NOT_ALIGNED: it begins in i_block of the inode, and may go on elsewhere in it. */
+  inline?: true
 }
 
 /**
  * FIEMAP: the extents that begin or go on within `length` bytes from `offset`, the first cut to begin in that block.
- * A file whose data is in its inode has none. Throws FsError EINVAL for an empty range, EFBIG for one past the greatest offset.
+ * Throws FsError EINVAL for an empty range, EFBIG for one past the greatest offset.
  */
 export function fiemap(inode: Inode, offset: number, length: number): FiemapExtent[] {
   const { blockSize } = inode.volume
   if (length <= 0) throw new FsError('EINVAL', `fiemap of ${length} bytes`)
   if (offset / blockSize > MAX_LOGICAL_BLOCK) throw new FsError('EFBIG', `fiemap at ${offset}`)
   const extents: FiemapExtent[] = []
-  if (isInline(inode)) return extents
+  if (isInline(inode)) return inlineExtent(inode, offset)
   let last = true
   for (let block = Math.floor(offset / blockSize); block <= MAX_LOGICAL_BLOCK; ) {
     const { physical, length: count, unwritten } = findMapping(inode, block)
@@ -41,6 +44,13 @@ export function fiemap(inode: Inode, offset: number, length: number): FiemapExte
   const final = extents.at(-1)
   if (final !== undefined) final.last = last
   return extents
+}
+
+function inlineExtent(inode: Inode, offset: number): FiemapExtent[] {
+  const length = Math.min(inlineCapacity(inode), inode.size)
+  if (offset >= length) return []
+  const physical = inode.block * inode.volume.blockSize + inode.offset + RawInode.i_block.offset
+  return [{ logical: 0, physical, length, unwritten: false, last: true, inline: true }]
 }
 
 /** FIBMAP: the block that holds block `logical` of the file; 0 where nothing was written. */

@@ -1,6 +1,6 @@
 import type { BufferHead } from '../block/buffer-head.js'
 import type { Handle } from '../jbd2/handle.js'
-import { findMapping, insertMapping, removeLastMapping } from './extent-tree.js'
+import { findMapping, insertMapping, removeLastMapping } from './file-map.js'
 import { returnBlocks, takeBlocks } from './file-space.js'
 import type { Inode } from './inode.js'
 

@@ -1,7 +1,8 @@
 import type { Handle } from '../jbd2/handle.js'
 import { MAX_LOGICAL_BLOCK } from './extent.js'
-import { findMapping, type Mapping } from './extent-tree.js'
+import { findMapping, makeWay } from './file-map.js'
 import type { Inode } from './inode.js'
+import type { Mapping } from './mapping.js'
 
 /**
  * Gives blocks to files and takes them back. With bigalloc whole clusters: a block stands at the same place in its
@@ -15,8 +16,8 @@ import type { Inode } from './inode.js'
  */
 export function takeBlocks(handle: Handle, inode: Inode, hole: Mapping, wanted: number): Mapping {
   const { volume } = inode
-  const count = Math.min(hole.length, wanted)
   const { logical } = hole
+  const count = Math.min(hole.length, wanted, makeWay(handle, inode, logical))
   let physical: number
   let length: number
   if (volume.clusterRatio === 1) {

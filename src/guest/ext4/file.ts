@@ -2,8 +2,9 @@ import { FsError } from '../../../lib/errno.js'
 import type { Handle } from '../jbd2/handle.js'
 import type { Journal } from '../jbd2/journal.js'
 import type { DataRun } from '../vfs/file-system.js'
-import { MAX_LOGICAL_BLOCK, MAX_UNWRITTEN_LENGTH, MAX_WRITTEN_LENGTH } from './extent.js'
-import { findMapping, insertMapping, markWritten } from './extent-tree.js'
+import { MAX_LOGICAL_BLOCK, MAX_UNWRITTEN_LENGTH } from './extent.js'
+import { markWritten } from './extent-tree.js'
+import { findMapping, insertMapping, mostBlocks } from './file-map.js'
 import { takeBlocks } from './file-space.js'
 import { hasInlineData, isInline } from './inline-data.js'
 import { convertInlineFile, fitsInline, readInlineFile, writeInlineFile } from './inline-file.js'
@@ -57,7 +58,7 @@ export interface WriteRequest {
  */
 export function writeFile(journal: Journal, inode: Inode, request: WriteRequest): number {
   const { blockSize } = inode.volume
-  const limit = maxFileSize(blockSize)
+  const limit = mostBlocks(inode) * blockSize
   if (request.offset >= limit) throw new FsError('EFBIG', `offset ${request.offset}, limit ${limit}`)
   const length = Math.min(request.to - request.from, limit - request.offset)
   if (hasInlineData(inode.volume) && writeInline(journal, inode, request, length)) return length
@@ -108,8 +109,7 @@ function writeRun(handle: Handle, inode: Inode, request: WriteRequest, done: num
   const skip = offset - logical * blockSize
   const wanted = Math.ceil((skip + left) / blockSize)
   const found = findMapping(inode, logical)
-  const mapping =
-    found.physical === 0 ? takeBlocks(handle, inode, found, Math.min(wanted, MAX_WRITTEN_LENGTH)) : found
+  const mapping = found.physical === 0 ? takeBlocks(handle, inode, found, wanted) : found
   const blocks = Math.min(mapping.length, wanted)
   const part = Math.min(blocks * blockSize - skip, left)
   const target = mapping.physical * blockSize

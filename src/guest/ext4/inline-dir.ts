@@ -1,6 +1,5 @@
 import type { BufferHead } from '../block/buffer-head.js'
 import type { Handle } from '../jbd2/handle.js'
-import { initialiseExtents } from './blank-inode.js'
 import {
   checkEntries,
   formatTail,
@@ -15,6 +14,7 @@ import {
 } from './dir-block.js'
 import { DirEntry, entrySize, FT_DIR, MIN_ENTRY_SIZE } from './dir-entry.js'
 import { appendBlock } from './file-blocks.js'
+import { initialiseMap } from './file-map.js'
 import {
   dropInline,
   hasInlineData,
@@ -146,7 +146,7 @@ export function convertInlineDirectory(handle: Handle, dir: Inode): void {
   const content = readInline(dir, INLINE_BASE + (value === undefined ? 0 : value.end - value.from))
   const parent = new DataView(content.buffer).getUint32(0, true)
   dropInline(handle, dir)
-  initialiseExtents(dir)
+  initialiseMap(dir)
   dir.size = 0
   const { head } = appendBlock(handle, dir)
   modifyLeaf(handle, dir, head)

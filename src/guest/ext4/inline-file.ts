@@ -1,9 +1,8 @@
 import type { Handle } from '../jbd2/handle.js'
 import type { DataRun } from '../vfs/file-system.js'
-import { initialiseExtents } from './blank-inode.js'
 import { MAX_LOGICAL_BLOCK } from './extent.js'
-import { findMapping } from './extent-tree.js'
 import { appendDataBlock } from './file-blocks.js'
+import { findMapping, initialiseMap } from './file-map.js'
 import { dropInline, inlineRoom, isInline, readInline, storeInline } from './inline-data.js'
 import type { Inode } from './inode.js'
 import { DAX_FL, EA_INODE_FL } from './raw-inode.js'
@@ -64,7 +63,7 @@ export function convertInlineFile(handle: Handle, inode: Inode): void {
   const { volume, size } = inode
   const content = readInline(inode, Math.min(size, volume.blockSize))
   dropInline(handle, inode)
-  initialiseExtents(inode)
+  initialiseMap(inode)
   if (size === 0) return
   inode.size = 0
   const block = appendDataBlock(handle, inode)

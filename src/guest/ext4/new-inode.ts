@@ -1,7 +1,8 @@
 import type { Handle } from '../jbd2/handle.js'
 import { type Owner, S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG, S_ISGID } from '../vfs/attributes.js'
 import { inheritFrom, storeInherited } from './acl.js'
-import { blankInode, initialiseExtents } from './blank-inode.js'
+import { blankInode } from './blank-inode.js'
+import { initialiseMap } from './file-map.js'
 import type { Inode } from './inode.js'
 import { inheritedFlags, inheritsProject } from './inode-flags.js'
 import { RawInode } from './raw-inode.js'
@@ -34,7 +35,7 @@ export function createInode(
   inode.flags = inheritedFlags(parent.flags, mode)
   if (inheritsProject(parent) && inode.hasProjectId) inode.projectId = parent.projectId
   volume.quotas?.charge(handle, inode, 0, 1)
-  if (isDirectory || type === S_IFREG) initialiseExtents(inode)
+  if (isDirectory || type === S_IFREG) initialiseMap(inode)
   if (type === S_IFCHR || type === S_IFBLK) setDevice(inode, rdev)
   storeInherited(handle, inode, inherited)
   return inode

@@ -1,8 +1,8 @@
 import { FsError } from '../../../lib/errno.js'
 import type { Handle } from '../jbd2/handle.js'
 import { S_IFLNK, S_IFMT } from '../vfs/attributes.js'
-import { ExtentNode } from './extent-node.js'
 import { appendDataBlock, mapBlock, readBlocks } from './file-blocks.js'
+import { initialiseMap } from './file-map.js'
 import { hasInlineData, inlineRoom, isInline, readInline, storeInline } from './inline-data.js'
 import type { Inode } from './inode.js'
 import { EXTENTS_FL, RawInode } from './raw-inode.js'
@@ -31,8 +31,7 @@ export function storeTarget(handle: Handle, inode: Inode, target: Uint8Array): v
   } else if (hasInlineData(volume) && target.length <= inlineRoom(inode)) {
     storeInline(handle, inode, target)
   } else {
-    inode.flags |= EXTENTS_FL
-    ExtentNode.formatRoot(inode)
+    initialiseMap(inode)
     // Data, as a file's: the first FLUSH of this transaction's commit covers it, and nothing names it before.
     const block = appendDataBlock(handle, inode)
     volume.device.write(block * volume.blockSize, target)

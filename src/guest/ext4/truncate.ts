@@ -2,8 +2,9 @@ import { FsError } from '../../../lib/errno.js'
 import type { Handle } from '../jbd2/handle.js'
 import type { Journal } from '../jbd2/journal.js'
 import { MAX_LOGICAL_BLOCK } from './extent.js'
-import { maxFileSize, zeroBehindEnd, zeroRange } from './file.js'
+import { zeroBehindEnd, zeroRange } from './file.js'
 import { freeRange } from './file-blocks.js'
+import { mostBlocks } from './file-map.js'
 import { isInline } from './inline-data.js'
 import { truncateInlineFile } from './inline-file.js'
 import type { Inode } from './inode.js'
@@ -18,8 +19,8 @@ export const STEP_CREDITS = 48
  */
 export function truncate(handle: Handle, inode: Inode, size: number): boolean {
   const { blockSize } = inode.volume
-  if (size > maxFileSize(blockSize))
-    throw new FsError('EFBIG', `size ${size}, limit ${maxFileSize(blockSize)}`)
+  const limit = mostBlocks(inode) * blockSize
+  if (size > limit) throw new FsError('EFBIG', `size ${size}, limit ${limit}`)
   if (isInline(inode) && truncateInlineFile(handle, inode, size)) {
     touchModified(handle, inode)
     return true

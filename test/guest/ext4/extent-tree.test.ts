@@ -2,13 +2,8 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { BlockAllocator } from '../../../src/guest/ext4/block-allocator.js'
 import { ExtentNode } from '../../../src/guest/ext4/extent-node.js'
-import {
-  findMapping,
-  insertMapping,
-  mappings,
-  markWritten,
-  removeLastMapping,
-} from '../../../src/guest/ext4/extent-tree.js'
+import { markWritten } from '../../../src/guest/ext4/extent-tree.js'
+import { findMapping, insertMapping, mappings, removeLastMapping } from '../../../src/guest/ext4/file-map.js'
 import { Inode } from '../../../src/guest/ext4/inode.js'
 import { openJournal } from '../../../src/guest/ext4/journal-inode.js'
 import { EXTENTS_FL } from '../../../src/guest/ext4/raw-inode.js'

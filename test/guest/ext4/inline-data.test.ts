@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Ext4 } from '../../../src/guest/ext4/ext4.js'
+import type { FiemapExtent } from '../../../src/guest/ext4/fiemap.js'
 import { RamDisk } from '../../ram-disk.js'
 import { debugfs, debugfsWrite, mkfsExt4 } from './image.js'
 import { faultsOf, ownFaultsOf } from './judges.js'
@@ -323,6 +324,25 @@ t.test('symbolic links -> in i_block, in the inode, in a block', async (t) => {
   t.equal(fs.getattr(ino).blocks, 16)
   await fs.unmount()
   t.same(faultsOf(disk.bytes), [])
+})
+
+t.test('FIEMAP -> one extent in the inode, as the kernel has it; FIBMAP -> none', { skip }, async (t) => {
+  const made = onKernel(IMAGE, 'yes | head -c 100 > f; sync; filefrag -v -b1 f | grep inline').image
+  const seen = onKernel(made, 'filefrag -v -b1 f | grep inline').output
+  const fs = await mountExt4(new RamDisk(made))
+  const ino = find(fs, 'f')
+  const [extent] = fs.fiemap(ino) as [FiemapExtent]
+  t.same(extent, {
+    logical: 0,
+    physical: extent.physical,
+    length: 100,
+    unwritten: false,
+    last: true,
+    inline: true,
+  })
+  t.match(seen, new RegExp(` ${extent.physical}\\.\\. +${extent.physical + 99}:`))
+  t.same(fs.fiemap(ino, 100, 1), [])
+  t.equal(fs.bmap(ino, 0), 0)
 })
 
 t.test('DAX -> neither for the file system nor for an inode with content', async (t) => {
