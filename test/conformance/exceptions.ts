@@ -92,11 +92,6 @@ export const CALL_EXCEPTIONS: readonly Exception[] = [
     cases: /^lseek: of a directory$/,
     reason: 'where a directory has a hole is nothing that a program could use',
   },
-  {
-    cases:
-      /^times: at (a read|a second read|a read of nothing|a readdir|a readlink|a walk through a link|a copy)$/,
-    reason: 'access times do not change',
-  },
 ]
 
 /** Why a case is not asked of the system calls, or may be answered in another way; undefined: it is and may not. */

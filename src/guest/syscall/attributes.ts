@@ -47,7 +47,9 @@ export function statfs(process: Process, target: Target): StatFs {
 export function readlink(process: Process, path: Uint8Array): Uint8Array {
   const found = resolve(process, path, false)
   if ((found.mode & S_IFMT) !== S_IFLNK) throw new FsError('EINVAL', `inode ${found.ino} is no symbolic link`)
-  return process.fs.readlink(found.ino)
+  const target = process.fs.readlink(found.ino)
+  process.fs.touchAtime(found.ino)
+  return target
 }
 
 /** access(2); `mode`: R_OK 4, W_OK 2, X_OK 1, F_OK 0. The ids of the process are real and effective ones in one. */

@@ -3,7 +3,7 @@ import { FsError } from '../../../lib/errno.js'
 import { S_IFDIR, S_IFIFO, S_IFREG } from '../vfs/attributes.js'
 import type { DataRun, EntrySink } from '../vfs/file-system.js'
 import type { OpenFile } from '../vfs/open-file.js'
-import { O_DSYNC, O_PATH } from '../vfs/open-flags.js'
+import { O_DSYNC, O_NOATIME, O_PATH } from '../vfs/open-flags.js'
 import { isAppendOnly, isImmutable } from '../vfs/permission.js'
 import { dropSetId } from './attributes.js'
 import { type Call, ready } from './call.js'
@@ -16,6 +16,7 @@ export function read({ fs }: Process, file: OpenFile, length: number, offset?: n
   if (!file.isReadable) throw new FsError('EBADF', 'not open to read')
   if (file.type === S_IFDIR) throw new FsError('EISDIR', `inode ${file.ino}`)
   const runs = fs.read(file.ino, at, length)
+  if ((file.flags & O_NOATIME) === 0) fs.touchAtime(file.ino)
   if (offset === undefined) file.position = at + runs.reduce((sum, run) => sum + run.length, 0)
   return runs
 }
@@ -189,6 +190,7 @@ export function* copyFileRange(
   } catch (error) {
     if (done === 0) throw error
   }
+  if ((from.flags & O_NOATIME) === 0) fs.touchAtime(from.ino)
   return done
 }
 
@@ -219,4 +221,5 @@ export function getdents({ fs }: Process, file: OpenFile, sink: EntrySink): void
     if (taken) file.cookie = next
     return taken
   })
+  if ((file.flags & O_NOATIME) === 0) fs.touchAtime(file.ino)
 }

@@ -91,6 +91,7 @@ export class PathWalk {
     if (++this.#links > MAX_SYMLINKS) throw new FsError('ELOOP', 'too many symbolic links')
     const { fs } = this.#walker
     const target = fs.readlink(ino)
+    fs.touchAtime(ino)
     if (target.length === 0) throw new FsError('ENOENT', `symbolic link ${ino} is empty`)
     const rest = this.#path.subarray(behind)
     const path = new Uint8Array(target.length + rest.length)
