@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { type CrashOutcome, crashMount } from '../machine/mounted.js'
 import { EXIT_FAILURE, fail } from './failure.js'
-import { describeRecovery } from './mount.js'
+import { describeRecovery } from './mount-action.js'
 import { formatSize } from './size.js'
 
 function describe(outcome: CrashOutcome): string {

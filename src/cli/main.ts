@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { crashCommand } from './crash.js'
 import { fsckCommand } from './fsck.js'
+import { installHelpersCommand } from './install-helpers.js'
 import { mkfsCommand } from './mkfs.js'
 import { mountCommand } from './mount.js'
+import { ensureSearchPath } from './search-path.js'
 import { statusCommand } from './status.js'
 import { syncCommand } from './sync.js'
 import { umountCommand } from './umount.js'
@@ -28,6 +30,7 @@ const program = new Command('fakedax')
   .addCommand(crashCommand())
   .addCommand(umountCommand())
   .addCommand(fsckCommand())
+  .addCommand(installHelpersCommand())
   .addHelpText(
     'after',
     `
@@ -39,4 +42,11 @@ A first try, as root:
   fakedax umount /mnt/disk && fakedax fsck disk.img`,
   )
 
-await program.parseAsync()
+/** `fakedax IMAGE DIR -o LIST` is how mount.fuse3(8) mounts `fakedax#IMAGE`. */
+function named(parameters: readonly string[]): string[] {
+  const command = program.commands.some((each) => each.name() === parameters[0])
+  return !command && parameters[2] === '-o' ? ['mount', ...parameters] : [...parameters]
+}
+
+ensureSearchPath()
+await program.parseAsync(named(process.argv.slice(2)), { from: 'user' })

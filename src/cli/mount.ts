@@ -1,14 +1,10 @@
-import { realpathSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { FsError } from '../../lib/errno.js'
 import type { HostCache, ListedOptions, MountOptions, MountType } from '../machine/machine-options.js'
-import { prepareMountPoint, resolveMountPoint } from '../machine/mount-point.js'
-import type { MountReport } from '../machine/mount-report.js'
-import { mountImage } from '../machine/mounted.js'
+import { resolveMountPoint } from '../machine/mount-point.js'
 import { parseOptionList } from '../machine/option-list.js'
-import { serveUntilEnd } from '../machine/serve.js'
-import { EXIT_MOUNT_FAILURE, fail, plainMessage } from './failure.js'
-import { notify } from './notify.js'
+import { fail, mountExitStatus, plainMessage } from './failure.js'
+import { describeMount, existingImage, mountInBackground, serveInForeground } from './mount-action.js'
 
 interface Flags {
   options: ListedOptions
@@ -39,6 +35,7 @@ Options behind -o, as of ext4 and mount(8), separated by commas; of two that con
   nosuid, nodev, noexec, nosymfollow
                          what of the files the kernel does not honour
   allow_other            users other than the one who mounts may use it (default for root)
+  auto_unmount           when the process that serves the mount dies, the directory is what it was before
   X-mount.idmap='u:FIRST:SEEN:COUNT g:FIRST:SEEN:COUNT'
                          owners are seen as others
   data=ordered, and what concerns Linux's own caches and allocator, is accepted; x-* and what is meant for mount(8)
@@ -47,33 +44,13 @@ Options behind -o, as of ext4 and mount(8), separated by commas; of two that con
 Examples:
   fakedax mount disk.img /mnt
   fakedax mount disk.img /mnt -o ro,dax=never
-  fakedax mount disk.img /mnt --foreground      (Ctrl-C unmounts)`
-
-/** In words, what recovery did; empty when the image was clean. */
-export function describeRecovery(report: MountReport): string {
-  const { recovery } = report
-  if (recovery === undefined) return ''
-  const { transactions, blocks, orphans } = recovery
-  const replayed = `${transactions} transaction${transactions === 1 ? '' : 's'} (${blocks} blocks) replayed`
-  return `recovered: ${replayed}, ${orphans} orphaned inode${orphans === 1 ? '' : 's'} cleaned`
-}
-
-function announce(options: MountOptions, report: MountReport): void {
-  const notes = [
-    report.readOnly ? 'read-only' : '',
-    report.readOnlyReason ?? '',
-    describeRecovery(report),
-  ].filter((note) => note !== '')
-  console.log(
-    `${options.image} is mounted at ${options.dir}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`,
-  )
-}
+  fakedax mount disk.img /mnt --foreground      (Ctrl-C unmounts; as a service of systemd: Type=notify)`
 
 export function mountCommand(): Command {
   return new Command('mount')
     .summary('mount an image at a directory')
     .description(
-      'Mounts an image at a directory, and returns when the mount answers.\nExit status: 0 mounted, 1 usage, 32 the mount failed.',
+      'Mounts an image at a directory, and returns when the mount answers. Of an ordinary user it needs fusermount3.\nExit status as of mount(8): 0 mounted, 1 usage or not permitted, 2 no FUSE or no memory, 4 a fault of fakedax,\n8 interrupted, 32 the mount failed.',
     )
     .argument('<image>', 'image made by mkfs, or any ext4 image')
     .argument('<dir>', 'existing directory')
@@ -107,9 +84,9 @@ export function mountCommand(): Command {
           type: flags.mountType,
         }
         if (flags.foreground) await serveInForeground(options)
-        else announce(options, await mountImage(options))
+        else console.log(describeMount(options, await mountInBackground(options)))
       } catch (error) {
-        fail(error, EXIT_MOUNT_FAILURE)
+        fail(error, mountExitStatus(error))
       }
     })
 }
@@ -120,27 +97,4 @@ function optionList(text: string): ListedOptions {
   } catch (error) {
     throw error instanceof FsError ? new InvalidArgumentError(`${plainMessage(error)}.`) : error
   }
-}
-
-function existingImage(image: string): string {
-  try {
-    return realpathSync(image)
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
-    throw new FsError('ENOENT', `image '${image}' does not exist`, { path: image, cause })
-  }
-}
-
-async function serveInForeground(options: MountOptions): Promise<void> {
-  prepareMountPoint(options.dir)
-  const { MountService } = await import('../machine/mount-service.js')
-  process.chdir('/')
-  const service = await MountService.start(options)
-  announce(options, service.report)
-  notify('READY=1', `STATUS=${options.image} is mounted at ${options.dir}`)
-  const status = await serveUntilEnd(service, {
-    stopping: () => notify('STOPPING=1', `STATUS=unmounting ${options.dir}`),
-    refused: (error) => notify(`STATUS=${error.message}`),
-  })
-  process.exit(status)
 }

@@ -8,7 +8,7 @@ export function notify(...assignments: string[]): void {
   const socket = process.env['NOTIFY_SOCKET']
   if (!socket) return
   try {
-    sendDatagram(socket, assignments.join('\n'))
+    sendDatagram(socket, assignments.map((text) => text.replaceAll('\n', ' ')).join('\n'))
   } catch (error) {
     console.error(`fakedax: NOTIFY_SOCKET: ${(error as Error).message}`)
   }

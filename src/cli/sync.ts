@@ -6,7 +6,11 @@ export function syncCommand(): Command {
   return new Command('sync')
     .summary('make everything written so far durable')
     .description(
-      'Commits the journal and flushes: what was written below DIR before survives a power failure.',
+      [
+        'Commits the journal and flushes: what was written below DIR before survives a power failure.',
+        'On mounts of type fuse (see status) sync(1) does not do that, and syncfs(2) neither; by itself it is done when a',
+        'change is as old as the commit interval, "mount -o commit=SECONDS", 5 s. fsync(2) works on all mounts.',
+      ].join('\n'),
     )
     .argument('<dir>', 'where it is mounted')
     .action(async (dir: string) => {

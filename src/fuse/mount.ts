@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { FsError } from '../../lib/errno.js'
 import { MNT_DETACH, MNT_FORCE, MS_RDONLY, mount, umount2 } from '../../lib/libc.js'
 import { mountByFusermount, unmountByFusermount } from './fusermount.js'
+import { forgetUnmountHelper } from './utab.js'
 
 const run = promisify(execFile)
 
@@ -83,6 +84,7 @@ export function unmountSync(mountpoint: string, options: UnmountOptions = {}): v
     return
   }
   umount2(mountpoint, (options.lazy ? MNT_DETACH : 0) | (options.force ? MNT_FORCE : 0))
+  forgetUnmountHelper(mountpoint)
 }
 
 /** The command that unmounts lazily, for a shell. */
@@ -102,8 +104,9 @@ export async function unmount(mountpoint: string, options: { lazy?: boolean } = 
   try {
     await run(program!, [...flags, '--', mountpoint], { env: { ...process.env, LC_ALL: 'C' } })
   } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause)
+    const { stderr = '', message } = cause as Error & { stderr?: string }
+    const text = stderr.trim() || message
     const code = text.includes('busy') ? 'EBUSY' : /not (mounted|found in)/.test(text) ? 'EINVAL' : 'EIO'
-    throw new FsError(code, text.trim(), { syscall: 'umount', path: mountpoint, cause })
+    throw new FsError(code, text, { syscall: 'umount', path: mountpoint, cause })
   }
 }

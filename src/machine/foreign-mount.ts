@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { FsError } from '../../lib/errno.js'
-import { unmountSync } from '../fuse/mount.js'
+import { type UnmountOptions, unmountSync } from '../fuse/mount.js'
 import { lockHolders } from '../host/lock-holder.js'
 import { needsWritableImage } from './image-state.js'
 import { isOurs, type MountEntry, mountedAt } from './mount-table.js'
@@ -33,14 +33,14 @@ function serverOf(image: string): ProcessIdentity | undefined {
  * before. Rejects with EINVAL when nothing of ours is mounted there, EPERM when it is another's, EIO when the file system
  * was not written out.
  */
-export async function unmountForeign(place: string): Promise<boolean> {
+export async function unmountForeign(place: string, options: UnmountOptions = {}): Promise<boolean> {
   const entry = mountedAt(place)
   if (entry === undefined || !isOurs(entry))
     throw new FsError('EINVAL', `no image is mounted at '${place}'`, { path: place })
   const image = entry.readOnly ? undefined : imageOf(entry)
   const server = image === undefined ? undefined : serverOf(image)
-  unmountSync(place)
-  if (image === undefined) return true
+  unmountSync(place, options)
+  if (image === undefined || options.lazy) return true
   if (server !== undefined && !(await waitForEnd(server, END_TIMEOUT)))
     throw new FsError('EIO', `process ${server.pid} did not finish`)
   if (!needsWritableImage(image)) return true

@@ -76,6 +76,8 @@ export interface MountOptions extends MachineOptions {
   nosymfollow: boolean
   /** Users other than the one who mounts may use it; undefined: when that one is root. */
   allowOther: boolean | undefined
+  /** When the process that serves the mount dies, the mount is taken away. Else it stays, and answers ENOTCONN. */
+  autoUnmount: boolean
   /** Owners are seen as these mappings say, X-mount.idmap; empty: as the image has them. */
   idmap: readonly IdMapping[]
 }
@@ -113,5 +115,6 @@ export const DEFAULT_OPTIONS: ListedOptions = Object.freeze({
   noexec: false,
   nosymfollow: false,
   allowOther: undefined,
+  autoUnmount: false,
   idmap: [],
 } satisfies ListedOptions)

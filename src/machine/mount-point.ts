@@ -1,4 +1,4 @@
-import { existsSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, realpathSync, statfsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { FsError } from '../../lib/errno.js'
 import { unmountSync } from '../fuse/mount.js'
@@ -35,10 +35,10 @@ export function detachStaleMount(dir: string): boolean {
   return stale
 }
 
-/** False when the process behind a mount is gone. */
+/** False when the process behind a mount is gone. Asks what the kernel has no answer to of its own: attributes it keeps. */
 function answers(dir: string): boolean {
   try {
-    statSync(dir)
+    statfsSync(dir)
     return true
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException

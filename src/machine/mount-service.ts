@@ -6,6 +6,7 @@ import { LoopDevice } from '../fuse/loop-device.js'
 import { unmount, unmountSync } from '../fuse/mount.js'
 import type { HostMemoryHandle } from '../host/host-memory.js'
 import { RAM_SIZE } from './address-map.js'
+import { unmountAfterDeath } from './auto-unmount.js'
 import type { HostStatus } from './host.js'
 import { needsWritableImage } from './image-state.js'
 import type { MountOptions, MountType } from './machine-options.js'
@@ -159,6 +160,7 @@ export class MountService {
       // Mounted or not: it is freed when its last user is gone.
       await loop?.detach()
     }
+    if (this.#options.autoUnmount) unmountAfterDeath(this.#options.dir)
     const { recovery } = mounted
     const readOnlyReason = opened.readOnlyReason ?? mounted.readOnlyReason
     const type: MountType = loop === undefined ? 'fuse' : 'fuseblk'

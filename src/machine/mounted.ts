@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { FsError } from '../../lib/errno.js'
-import { unmountSync } from '../fuse/mount.js'
+import { type UnmountOptions, unmountSync } from '../fuse/mount.js'
 import { unmountForeign, withoutRecord } from './foreign-mount.js'
 import type { MountOptions } from './machine-options.js'
 import { MonitorClient } from './monitor-client.js'
@@ -30,17 +30,18 @@ export async function mountImage(options: MountOptions): Promise<MountReport> {
  * killed: `false` then. Rejects with EBUSY while the mount is in use, EINVAL when nothing of ours is mounted at `dir`,
  * EIO when the file system could not be written out.
  */
-export async function unmountImage(dir: string): Promise<boolean> {
+export async function unmountImage(dir: string, options: UnmountOptions = {}): Promise<boolean> {
   const place = resolveMountPoint(dir)
   const known = knownMount(place)
   if (known === undefined || !known.alive) {
     if (detachStaleMount(place) || known !== undefined) return false
-    return unmountForeign(place)
+    return unmountForeign(place, options)
   }
   // Its socket tells how the end went; without one (someone removed it) the record must do.
   const monitor = await MonitorClient.connect(known.files.socket).catch(() => undefined)
   try {
-    unmountNow(place, known)
+    unmountNow(place, known, options)
+    if (options.lazy) return true
     await monitor?.closed
     const ended = await waitForEnd(known.record, END_TIMEOUT)
     const { error } = (monitor?.event('ended')?.data ?? {}) as { error?: string }
@@ -53,11 +54,13 @@ export async function unmountImage(dir: string): Promise<boolean> {
   }
 }
 
-function unmountNow(place: string, known: KnownMount): void {
+function unmountNow(place: string, known: KnownMount, options: UnmountOptions): void {
   try {
-    unmountSync(place)
+    unmountSync(place, options)
   } catch (error) {
     if (!(error instanceof FsError)) throw error
+    // The connection is aborted: the process ends, and takes the mount away.
+    if (error.code === 'EBUSY' && options.force) return
     if (error.code === 'EBUSY')
       throw new FsError('EBUSY', `'${place}' is in use (fuser -vm ${place} shows by whom)`, { path: place })
     // Someone unmounted it already and the process is still writing out: wait for that.
@@ -111,7 +114,10 @@ export async function mountStatus(dir: string): Promise<MountSummary> {
 
 function recordAt(place: string): KnownMount {
   const known = knownMount(place)
-  if (known === undefined) throw withoutRecord(place)
+  const entry = mountedAt(place)
+  const forgotten = known !== undefined && !known.alive && (entry === undefined || !isOurs(entry))
+  if (forgotten) known.files.remove({ log: true })
+  if (known === undefined || forgotten) throw withoutRecord(place)
   return known
 }
 
@@ -182,6 +188,14 @@ async function askToCrash({ record, files }: KnownMount, kind: CrashReport['kind
 }
 
 function detach(place: string): void {
-  const entry = mountedAt(place)
-  if (entry !== undefined && isOurs(entry)) unmountSync(place, { lazy: true })
+  const isMounted = (): boolean => {
+    const entry = mountedAt(place)
+    return entry !== undefined && isOurs(entry)
+  }
+  try {
+    if (isMounted()) unmountSync(place, { lazy: true })
+  } catch (error) {
+    // With auto_unmount another may have been first.
+    if (isMounted()) throw error
+  }
 }

@@ -4,9 +4,10 @@ import { type OptionRow, OptionValueError, optionRows, refusalOf, rowOf } from '
 
 /**
  * The list behind `-o` of mount(8), separated by commas: the later of two that contradict each other wins, as there.
- * Throws FsError EINVAL, which names every option that is unknown, refused, or has a wrong value.
+ * Throws FsError EINVAL, which names every option that is unknown, refused, or has a wrong value. `sloppy`, mount(8)'s
+ * -s, passes over the unknown ones.
  */
-export function parseOptionList(list: string): ListedOptions {
+export function parseOptionList(list: string, { sloppy = false }: { sloppy?: boolean } = {}): ListedOptions {
   const options: ListedOptions = { ...DEFAULT_OPTIONS }
   const unknown: string[] = []
   const complaints: string[] = []
@@ -17,7 +18,7 @@ export function parseOptionList(list: string): ListedOptions {
     const refusal = refusalOf(name)
     if (row !== undefined) complaints.push(...apply(row, options, name, equals < 0 ? undefined : part))
     else if (refusal !== undefined) complaints.push(`mount option ${name}: ${refusal}`)
-    else unknown.push(part)
+    else if (!sloppy) unknown.push(part)
   }
   if (unknown.length > 0)
     complaints.unshift(`unknown mount option${unknown.length > 1 ? 's' : ''}: ${unknown.join(', ')}`)

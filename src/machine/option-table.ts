@@ -223,6 +223,7 @@ table.set('allow_other', {
   },
   show: ({ allowOther }) => (allowOther ? 'allow_other' : undefined),
 })
+flag('auto_unmount', 'autoUnmount', true)
 // Always so.
 ignore('default_permissions')
 

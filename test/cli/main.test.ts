@@ -47,6 +47,7 @@ t.test(
   async (t) => {
     const cases: [string[], RegExp][] = [
       [['format'], /unknown command 'format'/],
+      [['format', 'a', 'b'], /unknown command 'format'/],
       [['mkfs', '--sise', '1M', 'a'], /unknown option '--sise'/],
       [['mkfs', 'a', '--size', '12Q'], /'12Q' is invalid/],
       [['mount', 'a'], /missing required argument 'dir'/],
@@ -87,6 +88,10 @@ t.test('mount: what cannot be -> exit status 32 and the reason', async (t) => {
   ]
   for (const [parameters, message] of cases)
     t.match(await fakedax('mount', ...parameters), { status: 32, stderr: message }, parameters.join(' '))
+  t.match(await fakedax('none.img', '.', '-o', 'rw'), {
+    status: 32,
+    stderr: /image 'none\.img' does not exist/,
+  })
 })
 
 t.test('umount, status, sync, crash: nothing mounted there -> said so', async (t) => {

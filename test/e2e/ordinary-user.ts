@@ -53,7 +53,7 @@ export class UserPlace {
   }
 
   fakedax(...parameters: string[]): Promise<Outcome> {
-    return this.run(process.execPath, ['--enable-source-maps', CLI, ...parameters])
+    return this.run(process.execPath, [CLI, ...parameters])
   }
 
   /** Runs a command of fakedax that has to succeed; its output. */

@@ -1,6 +1,6 @@
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
@@ -159,6 +159,19 @@ t.test('the process is killed -> status says so, umount clears away, mount recov
   const third = await mount({ image: made.image, dir: made.dir })
   t.equal(await shell(third, 'cat a'), 'x\n', 'mount clears away as well')
 })
+
+t.test(
+  'killed, its record gone, its root known to the kernel -> mount clears it away',
+  { skip },
+  async (t) => {
+    const made = await mounted(t)
+    await shell(made, 'echo x > a; sync a; stat . > /dev/null')
+    await kill(made)
+    for (const name of readdirSync(runtime)) rmSync(join(runtime, name))
+    const again = await mount({ image: made.image, dir: made.dir })
+    t.equal(await shell(again, 'cat a'), 'x\n')
+  },
+)
 
 t.test(
   'umount -f while in use: the connection is aborted -> the image is clean, and no mount is left',

@@ -36,6 +36,7 @@ t.test('parseOptionList: each option -> its field', async (t) => {
     noexec: { noexec: true },
     nosymfollow: { nosymfollow: true },
     allow_other: { allowOther: true },
+    auto_unmount: { autoUnmount: true },
     'host_cache=kernel': { hostCache: 'kernel' },
     user: { nosuid: true, nodev: true, noexec: true },
     'user=somebody': { nosuid: true, nodev: true, noexec: true },
@@ -133,6 +134,7 @@ t.test('formatOptionList: any options -> parsed to the same', async (t) => {
     nodev: fc.boolean(),
     noexec: fc.boolean(),
     nosymfollow: fc.boolean(),
+    autoUnmount: fc.boolean(),
     allowOther: fc.constantFrom(undefined, true as const),
     idmap: fc.constant([]),
   })
