@@ -1,0 +1,42 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { ImageFile } from './mounted-image.js'
+import { cutAfter } from './power-cut.js'
+import { cannotMount } from './prerequisites.js'
+import { run } from './program.js'
+
+const skip = cannotMount()
+t.setTimeout(120_000)
+const WRITER = fileURLToPath(new URL('embedded-writer.js', import.meta.url))
+
+for (const engine of ['lmdb', 'leveldb'] as const) {
+  t.test(
+    `${engine}: the power fails in the middle, five times -> all acknowledged is there`,
+    { skip },
+    async (t) => {
+      const image = new ImageFile(t)
+      await image.mkfs('128M')
+      const mounted = await image.mount()
+      const path = join(mounted.dir, engine)
+      let last = 0
+      for (let round = 1; round <= 5; round++) {
+        const parameters = [WRITER, engine, 'work', path, `${last + 1}`]
+        const acknowledged = (await cutAfter(mounted, 100 * round, process.execPath, parameters)).map(Number)
+        t.ok(acknowledged.length >= 100 * round, `round ${round}: ${acknowledged.length} acknowledged`)
+        const report = await run(process.execPath, [WRITER, engine, 'check', path])
+        const { keys, wrong } = JSON.parse(report) as { keys: number[]; wrong: number }
+        t.equal(wrong, 0, 'values')
+        t.same(
+          keys,
+          Array.from({ length: keys.length }, (_, index) => index + 1),
+          'no gap',
+        )
+        t.ok(keys.length >= acknowledged.at(-1)!, `${keys.length} of ${acknowledged.at(-1)}`)
+        last = keys.length
+      }
+      await mounted.umount()
+      t.equal(await image.complaints(), '', 'e2fsck')
+    },
+  )
+}
