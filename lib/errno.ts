@@ -39,6 +39,8 @@ export const E = Object.freeze({
   EPROTO: 71,
   EBADMSG: 74,
   EOVERFLOW: 75,
+  // The same number in Linux; Node's name for it.
+  ENOTSUP: 95,
   EOPNOTSUPP: 95,
   ETIMEDOUT: 110,
   ECONNABORTED: 103,
@@ -64,11 +66,13 @@ export class FsError extends Error {
   readonly errno: number
   readonly syscall?: string
   readonly path?: string
+  /** Of calls with two paths the second, as in Node. */
+  readonly dest?: string
 
   constructor(
     code: ErrorCode,
     message: string = code,
-    where: { syscall?: string; path?: string; cause?: unknown } = {},
+    where: { syscall?: string; path?: string; dest?: string; cause?: unknown } = {},
   ) {
     super(
       message.startsWith(code) ? message : `${code}: ${message}`,
@@ -79,6 +83,7 @@ export class FsError extends Error {
     this.errno = -E[code]
     if (where.syscall !== undefined) this.syscall = where.syscall
     if (where.path !== undefined) this.path = where.path
+    if (where.dest !== undefined) this.dest = where.dest
   }
 }
 
