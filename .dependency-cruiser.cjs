@@ -6,7 +6,7 @@ const floors = [
   ['src/host', 'src/guest/block', 'src/guest/vfs'],
   ['src/guest/nvdimm', 'src/guest/jbd2', 'src/guest/syscall'],
   ['src/guest/ext4'],
-  ['src/fuse', 'src/crash'],
+  ['src/fuse', 'src/node-fs', 'src/crash'],
   ['src/machine'],
   ['src/cli', 'src/index'],
 ]
@@ -73,6 +73,12 @@ module.exports = {
       name: 'syscall-sees-only-vfs',
       severity: 'error',
       from: { path: '^src/guest/syscall/' },
+      to: { path: '^src/(guest/(?!vfs/|syscall/)|host/|virtio/|bus/)' },
+    },
+    {
+      name: 'node-fs-sees-only-syscalls',
+      severity: 'error',
+      from: { path: '^src/node-fs/' },
       to: { path: '^src/(guest/(?!vfs/|syscall/)|host/|virtio/|bus/)' },
     },
     {

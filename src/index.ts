@@ -26,6 +26,12 @@ export { type FormatOptions, formatImage as mkfs } from './machine/format-image.
 export { InlineMachine, type InlineMachineOptions } from './machine/inline-machine.js'
 export type { DaxMode, ErrorPolicy, HostCache, MountType } from './machine/machine-options.js'
 export type { CrashReport, MountReport, MountStatus, RecoverySummary } from './machine/mount-report.js'
+export {
+  type Disk,
+  type DiskStatus,
+  type OpenImageOptions,
+  openImage,
+} from './machine/open-image.js'
 export type { CrashOptions, CrashOutcome, MountSummary }
 
 /** What {@link mount} takes: an image, a directory, and what differs from the defaults. */

@@ -37,6 +37,12 @@ export class FileTable {
     return file
   }
 
+  /** Nothing is open any more. */
+  clear(): void {
+    this.#files.length = 0
+    this.#lowest = 0
+  }
+
   /** Descriptors in use. */
   *[Symbol.iterator](): Generator<number> {
     for (const at of this.#files.keys()) if (this.#files[at] !== undefined) yield at + FIRST
