@@ -6,12 +6,11 @@ import { stat } from '../guest/syscall/attributes.js'
 import type { Call } from '../guest/syscall/call.js'
 import {
   type Attributes,
-  S_IFBLK,
-  S_IFCHR,
   S_IFDIR,
   S_IFIFO,
   S_IFLNK,
   S_IFMT,
+  S_IFREG,
   S_IFSOCK,
 } from '../guest/vfs/attributes.js'
 import { type PathLike, pathBytes, pathText } from './arguments.js'
@@ -35,6 +34,11 @@ export interface CopyOptions {
   verbatimSymlinks?: boolean | undefined
 }
 
+interface Paths {
+  readonly from: string
+  readonly to: string
+}
+
 function refused(code: string, message: string, path: string): Error {
   return Object.assign(new Error(`${message}: ${path}`), { name: 'SystemError', code, syscall: 'cp', path })
 }
@@ -45,23 +49,19 @@ export function* cp(
   destination: PathLike,
   options: CopyOptions = {},
 ): Call<void> {
-  const from = pathText(source)
-  const to = pathText(destination)
-  if (!(yield* isWanted(from, to, options))) return
-  const found = find(door, from, options)
-  check(found, lookFor(door, to, options), from, to, options)
-  for (let above = posix.resolve('/', to); above !== '/'; ) {
-    above = posix.dirname(above)
-    if (lookFor(door, above, { dereference: true })?.ino === found.ino)
-      throw refused('ERR_FS_CP_EINVAL', `cannot copy ${from} to a subdirectory of self`, to)
-  }
-  const parent = posix.dirname(to)
+  const paths = { from: pathText(source), to: pathText(destination) }
+  if (!(yield* isWanted(paths, options))) return
+  const found = find(door, paths.from, options)
+  const there = lookFor(door, paths.to, options)
+  check(found, there, paths)
+  checkParents(door, found, paths)
+  const parent = posix.dirname(paths.to)
   if (lookFor(door, parent, { dereference: true }) === undefined)
     yield* makeDirectories(door.process, parent, 0o777)
-  yield* copy(door, found, from, to, options)
+  yield* copy(door, found, there, paths, options)
 }
 
-function* isWanted(from: string, to: string, { filter }: CopyOptions): Call<boolean> {
+function* isWanted({ from, to }: Paths, { filter }: CopyOptions): Call<boolean> {
   return filter === undefined ? true : yield* settled(filter(from, to))
 }
 
@@ -83,89 +83,125 @@ function lookFor(door: Door, path: string, options: CopyOptions): Attributes | u
 
 const typeOf = ({ mode }: Attributes): number => mode & S_IFMT
 
-function check(
-  found: Attributes,
-  there: Attributes | undefined,
-  from: string,
-  to: string,
-  options: CopyOptions,
-): void {
-  if (typeOf(found) === S_IFDIR && options.recursive !== true) {
-    const message = `Recursive option not enabled, cannot copy a directory: cp returned EISDIR (${from} is a directory (not copied))`
-    throw refused('ERR_FS_EISDIR', message, from)
-  }
-  if (there === undefined) return
-  if (there.ino === found.ino) throw refused('ERR_FS_CP_EINVAL', 'src and dest cannot be the same', to)
-  if (typeOf(found) === S_IFDIR && typeOf(there) !== S_IFDIR)
-    throw refused('ERR_FS_CP_DIR_TO_NON_DIR', `cannot overwrite non-directory ${to} with directory`, from)
-  if (typeOf(found) !== S_IFDIR && typeOf(there) === S_IFDIR)
-    throw refused('ERR_FS_CP_NON_DIR_TO_DIR', `cannot overwrite directory ${to} with non-directory`, from)
+/** Whether `path` is `top`, or below it, as their names tell. */
+function isWithin(top: string, path: string): boolean {
+  const relative = posix.relative(posix.resolve('/', top), posix.resolve('/', path))
+  return relative !== '..' && !relative.startsWith('../')
 }
 
-function* copy(door: Door, found: Attributes, from: string, to: string, options: CopyOptions): Call<void> {
-  const there = lookFor(door, to, options)
+function check(found: Attributes, there: Attributes | undefined, { from, to }: Paths): void {
+  const isDirectory = typeOf(found) === S_IFDIR
+  if (there !== undefined) {
+    if (there.ino === found.ino) throw refused('ERR_FS_CP_EINVAL', 'src and dest cannot be the same', to)
+    if (isDirectory && typeOf(there) !== S_IFDIR)
+      throw refused('ERR_FS_CP_DIR_TO_NON_DIR', `cannot overwrite a non-directory by ${from}`, to)
+    if (!isDirectory && typeOf(there) === S_IFDIR)
+      throw refused('ERR_FS_CP_NON_DIR_TO_DIR', `cannot overwrite a directory by ${from}`, to)
+  }
+  if (isDirectory && isWithin(from, to))
+    throw refused('ERR_FS_CP_EINVAL', `cannot copy ${from} to a subdirectory of itself`, to)
+}
+
+/** The destination may not stand below the source by way of links. */
+function checkParents(door: Door, found: Attributes, { from, to }: Paths): void {
+  const sourceParent = posix.resolve('/', posix.dirname(from))
+  for (let above = posix.resolve('/', posix.dirname(to)); above !== sourceParent && above !== '/'; ) {
+    const there = lookFor(door, above, { dereference: true })
+    if (there === undefined) return
+    if (there.ino === found.ino)
+      throw refused('ERR_FS_CP_EINVAL', `cannot copy ${from} to a subdirectory of itself`, to)
+    above = posix.dirname(above)
+  }
+}
+
+function* copy(
+  door: Door,
+  found: Attributes,
+  there: Attributes | undefined,
+  paths: Paths,
+  options: CopyOptions,
+): Call<void> {
+  const { from, to } = paths
   switch (typeOf(found)) {
     case S_IFDIR:
-      yield* copyDirectory(door, found, there, from, to, options)
+      if (options.recursive !== true)
+        throw refused('ERR_FS_EISDIR', 'a directory is copied with recursive only', from)
+      yield* copyDirectory(door, found, there, paths, options)
+      return
+    case S_IFREG:
+      yield* copyRegular(door, found, there, paths, options)
       return
     case S_IFLNK:
-      yield* copyLink(door, there, from, to, options)
+      yield* copyLink(door, there, paths, options)
       return
     case S_IFSOCK:
       throw refused('ERR_FS_CP_SOCKET', 'cannot copy a socket file', to)
     case S_IFIFO:
       throw refused('ERR_FS_CP_FIFO_PIPE', 'cannot copy a FIFO pipe', to)
-    case S_IFCHR:
-    case S_IFBLK:
+    default:
       throw refused('ERR_FS_CP_UNKNOWN', 'cannot copy a device', to)
   }
+}
+
+function* copyRegular(
+  { process }: Door,
+  found: Attributes,
+  there: Attributes | undefined,
+  { from, to }: Paths,
+  { force, errorOnExist, mode, preserveTimestamps }: CopyOptions,
+): Call<void> {
   if (there !== undefined) {
-    if (options.force === false) {
-      if (options.errorOnExist !== true) return
-      throw refused('ERR_FS_CP_EEXIST', 'file already exists', to)
-    }
-    yield* unlink(door.process, to)
+    if (force === false && errorOnExist === true) throw refused('ERR_FS_CP_EEXIST', 'the file exists', to)
+    if (force === false) return
+    yield* unlink(process, to)
   }
-  yield* copyFile(door.process, from, to, options.mode ?? 0)
-  if (options.preserveTimestamps === true) {
-    const target = { path: pathBytes(to), follow: true }
-    yield* at({ syscall: 'utime', path: to }, syscall.utimens(door.process, target, found.atime, found.mtime))
-  }
+  yield* copyFile(process, from, to, mode ?? 0)
+  const target = { path: pathBytes(to), follow: true }
+  if (preserveTimestamps === true)
+    yield* at({ syscall: 'utime', path: to }, syscall.utimens(process, target, found.atime, found.mtime))
+  yield* at({ syscall: 'chmod', path: to }, syscall.chmod(process, target, found.mode & 0o7777))
 }
 
 function* copyDirectory(
   door: Door,
   found: Attributes,
   there: Attributes | undefined,
-  from: string,
-  to: string,
+  { from, to }: Paths,
   options: CopyOptions,
 ): Call<void> {
-  if (there === undefined) yield* mkdir(door.process, to, 0o777)
-  for (const { name } of yield* list(door.process, from)) {
-    const [below, above] = [posix.join(from, name.toString()), posix.join(to, name.toString())]
-    if (!(yield* isWanted(below, above, options))) continue
-    const entry = find(door, below, options)
-    check(entry, lookFor(door, above, options), below, above, options)
-    yield* copy(door, entry, below, above, options)
+  const { process } = door
+  if (there === undefined) yield* mkdir(process, to, 0o777)
+  for (const { name } of yield* list(process, from)) {
+    const below = { from: posix.join(from, name.toString()), to: posix.join(to, name.toString()) }
+    if (!(yield* isWanted(below, options))) continue
+    const entry = find(door, below.from, options)
+    const other = lookFor(door, below.to, options)
+    check(entry, other, below)
+    yield* copy(door, entry, other, below, options)
   }
+  const target = { path: pathBytes(to), follow: true }
   if (there === undefined)
-    yield* at(
-      { syscall: 'chmod', path: to },
-      syscall.chmod(door.process, { path: pathBytes(to), follow: true }, found.mode & 0o7777),
-    )
+    yield* at({ syscall: 'chmod', path: to }, syscall.chmod(process, target, found.mode & 0o7777))
 }
 
+/** A link in the way is replaced, unless one of the two leads to what is below the other. */
 function* copyLink(
   door: Door,
   there: Attributes | undefined,
-  from: string,
-  to: string,
+  { from, to }: Paths,
   options: CopyOptions,
 ): Call<void> {
-  const target = Buffer.from(readLink(door.process, from)).toString()
-  const kept = options.verbatimSymlinks === true || posix.isAbsolute(target)
-  const resolved = kept ? target : posix.resolve('/', posix.dirname(from), target)
-  if (there !== undefined) yield* unlink(door.process, to)
-  yield* symlink(door.process, resolved, to)
+  const { process } = door
+  const target = Buffer.from(readLink(process, from)).toString()
+  const absolute = posix.resolve('/', posix.dirname(from), target)
+  if (there !== undefined && typeOf(there) === S_IFLNK) {
+    const other = posix.resolve('/', posix.dirname(to), Buffer.from(readLink(process, to)).toString())
+    if (isWithin(absolute, other))
+      throw refused('ERR_FS_CP_EINVAL', `cannot copy ${absolute} to a subdirectory of itself`, to)
+    const isDirectory = typeOf(find(door, from, { dereference: true })) === S_IFDIR
+    if (isDirectory && isWithin(other, absolute))
+      throw refused('ERR_FS_CP_SYMLINK_TO_SUBDIRECTORY', `cannot overwrite ${other} by ${absolute}`, to)
+    yield* unlink(process, to)
+  }
+  yield* symlink(process, options.verbatimSymlinks === true ? target : absolute, to)
 }

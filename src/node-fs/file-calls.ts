@@ -1,12 +1,13 @@
 /** Calls on files and what is in them. */
 import { constants } from 'node:fs'
-import { FsError } from '../../lib/errno.js'
 import { chmod, ftruncate, stat } from '../guest/syscall/attributes.js'
 import type { Call } from '../guest/syscall/call.js'
 import { copyFileRange, copyRuns, fsync, read, write } from '../guest/syscall/data.js'
+import { unlink } from '../guest/syscall/entries.js'
 import { close, open } from '../guest/syscall/open.js'
 import type { Process } from '../guest/syscall/process.js'
-import { S_IFDIR, S_IFMT, S_IFREG } from '../guest/vfs/attributes.js'
+import { type Attributes, S_IFREG } from '../guest/vfs/attributes.js'
+import type { OpenFile } from '../guest/vfs/open-file.js'
 import { type PathLike, pathBytes } from './arguments.js'
 import { at, now, systemError } from './system-error.js'
 
@@ -134,28 +135,39 @@ export function* copyFile(process: Process, path: PathLike, dest: PathLike, mode
   )
 }
 
+/** As libuv does it: what became of a copy that failed is removed. */
 function* copyOpened(process: Process, path: Uint8Array, dest: Uint8Array, exclusive: boolean): Call<void> {
   const from = process.files.add(yield* open(process, path, constants.O_RDONLY))
   try {
     const source = process.files.get(from)
-    const { mode, size } = stat(process, source)
-    if ((mode & S_IFMT) === S_IFDIR) throw new FsError('EISDIR')
+    const found = stat(process, source)
     const flags = constants.O_WRONLY | constants.O_CREAT | (exclusive ? constants.O_EXCL : 0)
-    const to = process.files.add(yield* open(process, dest, flags, mode & 0o7777))
+    const to = process.files.add(yield* open(process, dest, flags, found.mode & 0o7777))
     try {
-      const target = process.files.get(to)
-      if (target.ino === source.ino) return
-      yield* ftruncate(process, target, 0)
-      yield* chmod(process, target, mode & 0o7777)
-      for (let done = 0; done < size; ) {
-        const copied = yield* copyFileRange(process, source, done, target, done, size - done)
-        if (copied === 0) break
-        done += copied
-      }
+      if (process.files.get(to).ino !== found.ino)
+        yield* copyContent(process, source, process.files.get(to), found)
+    } catch (error) {
+      yield* unlink(process, dest)
+      throw error
     } finally {
       close(process, to)
     }
   } finally {
     close(process, from)
+  }
+}
+
+function* copyContent(
+  process: Process,
+  from: OpenFile,
+  to: OpenFile,
+  { mode, size }: Attributes,
+): Call<void> {
+  yield* ftruncate(process, to, 0)
+  yield* chmod(process, to, mode & 0o7777)
+  for (let done = 0; done < size; ) {
+    const copied = yield* copyFileRange(process, from, done, to, done, size - done)
+    if (copied === 0) break
+    done += copied
   }
 }

@@ -32,7 +32,13 @@ export function* readdir(
     for (const entry of entries) {
       const name = posix.join(below, entry.name.toString())
       if (withFileTypes)
-        dirents.push(new Dirent(encoded(entry.name, encoding), posix.join(root, below), entry.type))
+        dirents.push(
+          new Dirent(
+            encoded(entry.name, encoding),
+            below === '' ? root : posix.join(root, below),
+            entry.type,
+          ),
+        )
       else names.push(below === '' ? encoded(entry.name, encoding) : encoded(Buffer.from(name), encoding))
       if (recursive && goesDown(entry, posix.join(root, name)))
         queue.push({ below: name, entries: yield* list(process, posix.join(root, name)) })

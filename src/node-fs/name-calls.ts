@@ -10,7 +10,7 @@ import type { Process } from '../guest/syscall/process.js'
 import { S_IFDIR, S_IFLNK, S_IFMT } from '../guest/vfs/attributes.js'
 import { type PathLike, pathBytes, pathText } from './arguments.js'
 import type { Door } from './door.js'
-import { at, now, systemError } from './system-error.js'
+import { at, now, placed, systemError } from './system-error.js'
 
 const codeOf = (error: unknown): string | undefined => (error instanceof FsError ? error.code : undefined)
 
@@ -18,38 +18,33 @@ export function* mkdir(process: Process, path: PathLike, mode: number): Call<voi
   yield* at({ syscall: 'mkdir', path }, entries.mkdir(process, pathBytes(path), mode))
 }
 
-/** Makes the directories of a path that are not there. Returns the first that was made. */
+/** Errors of mkdir that say all; with others it matters what is there. */
+const FINAL = ['EACCES', 'ENOSPC', 'ENOTDIR', 'EPERM', 'EROFS']
+
+/** Makes the directories of a path that are not there. Returns the first that was made, cut from the path as it is. */
 export function* makeDirectories(process: Process, path: PathLike, mode: number): Call<string | undefined> {
-  const whole = pathText(path)
-  const missing = [whole]
+  const missing = [pathText(path)]
   let first: string | undefined
   for (let next = missing.at(-1); next !== undefined; next = missing.at(-1)) {
     try {
       yield* entries.mkdir(process, pathBytes(next), mode)
       first ??= next
-      missing.pop()
     } catch (error) {
-      const parent = parentOf(next)
-      if (codeOf(error) === 'ENOENT' && parent !== '' && parent !== next) {
+      const code = codeOf(error) ?? ''
+      const place = { syscall: 'mkdir', path: next }
+      const parent = next.slice(0, Math.max(0, next.lastIndexOf('/')))
+      if (code === 'ENOENT' && parent !== '') {
         missing.push(parent)
         continue
       }
-      if (codeOf(error) !== 'EEXIST')
-        throw systemError((error as FsError).code ?? 'EIO', { syscall: 'mkdir', path: whole }, error)
-      if (!isDirectory(process, next))
-        throw systemError(missing.length > 1 ? 'ENOTDIR' : 'EEXIST', { syscall: 'mkdir', path: whole }, error)
-      missing.pop()
+      if (code === 'ENOENT' || FINAL.includes(code)) throw placed(place, error)
+      if (missing.length > 1 && !isDirectory(process, next)) throw systemError('ENOTDIR', place, error)
+      const { mode: found } = now(place, () => stat(process, { path: pathBytes(next), follow: true }))
+      if ((found & S_IFMT) !== S_IFDIR) throw systemError('EEXIST', place, error)
     }
+    missing.pop()
   }
   return first
-}
-
-/** What stands before the last name, without the slashes between. */
-function parentOf(path: string): string {
-  const trimmed = path.replace(/\/+$/, '')
-  const slash = trimmed.lastIndexOf('/')
-  if (slash < 0) return ''
-  return trimmed.slice(0, slash).replace(/\/+$/, '') || '/'
 }
 
 export function isDirectory(process: Process, path: PathLike, follow = true): boolean {

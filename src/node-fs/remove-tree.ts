@@ -39,12 +39,19 @@ export function* rm(process: Process, path: PathLike, options: RmOptions = {}): 
   yield* removeTree(process, Buffer.from(pathBytes(path)))
 }
 
-/** The deepest first. */
+/** The deepest first. What is gone already is no error. */
 function* removeTree(process: Process, path: Buffer): Call<void> {
   for (const { name, type } of yield* list(process, path)) {
     const below = Buffer.concat([path, Buffer.from('/'), name])
-    if (type === DT_DIR) yield* removeTree(process, below)
-    else yield* unlink(process, below)
+    yield* unlessGone(type === DT_DIR ? removeTree(process, below) : unlink(process, below))
   }
-  yield* rmdir(process, path)
+  yield* unlessGone(rmdir(process, path))
+}
+
+function* unlessGone(call: Call<void>): Call<void> {
+  try {
+    yield* call
+  } catch (error) {
+    if (!(error instanceof FsError && error.code === 'ENOENT')) throw error
+  }
 }

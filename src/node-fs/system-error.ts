@@ -37,7 +37,8 @@ export function systemError(code: ErrorCode, place: Place, cause?: unknown): FsE
   return make((name as ErrorCode | undefined) ?? code, text, place, cause)
 }
 
-function placed(place: Place, error: unknown): unknown {
+/** The error, with the place where it was met unless it has one. */
+export function placed(place: Place, error: unknown): unknown {
   // An error with a place has got it further below.
   if (!(error instanceof FsError) || error.syscall !== undefined) return error
   if (error instanceof CorruptError) return make(error.code, error.message, place, error)
