@@ -18,6 +18,13 @@ export interface StoreObserver {
 interface Segment {
   readonly bytes: Uint8Array
   readonly view: DataView
+  readonly address: number
+}
+
+/** Memory, and its address in this process: 0 when not known. */
+export interface MappedMemory {
+  buffer: ArrayBuffer
+  address: number
 }
 
 export interface PmemRegionOptions {
@@ -25,9 +32,12 @@ export interface PmemRegionOptions {
   start: number
   /** Bytes. */
   size: number
-  /** The memory in order, each but the last {@link PmemRegion.SEGMENT_SIZE} bytes. */
-  memory: readonly ArrayBuffer[]
-  /** Address of the first byte in this process, 0 when not known. */
+  /**
+   * The memory in order, each but the last {@link PmemRegion.SEGMENT_SIZE} bytes; or what makes a view of a segment when
+   * it is first needed (each costs V8 a collection of garbage, so that of a large region few should be made).
+   */
+  memory: readonly ArrayBuffer[] | ((offset: number, length: number) => MappedMemory)
+  /** Address of the first of `memory` in this process, when that is one piece. */
   address?: number
   dirtyLog?: DirtyLog
   readOnly?: boolean
@@ -43,37 +53,37 @@ export class PmemRegion {
   readonly start: number
   readonly size: number
   readonly readOnly: boolean
-  readonly address: number
   readonly dirtyLog: DirtyLog
   /** Stores made so far by this side. */
   storeSequence = 0
   observer: StoreObserver | undefined
-  readonly #segments: readonly Segment[]
+  readonly #segments: (Segment | undefined)[]
+  readonly #view: ((offset: number, length: number) => MappedMemory) | undefined
 
   constructor(options: PmemRegionOptions) {
     this.start = options.start
     this.size = options.size
     this.readOnly = options.readOnly ?? false
-    this.address = options.address ?? 0
     this.dirtyLog = options.dirtyLog ?? new DirtyLog(options.size)
-    this.#segments = options.memory.map((buffer) => ({
-      bytes: new Uint8Array(buffer),
-      view: new DataView(buffer),
-    }))
-    const total = options.memory.reduce((sum, buffer) => sum + buffer.byteLength, 0)
-    if (total !== options.size)
-      throw new RangeError(`pmem region of ${options.size} bytes over ${total} bytes of memory`)
+    const { memory, size } = options
+    if (typeof memory === 'function') {
+      this.#view = memory
+      this.#segments = new Array(Math.ceil(size / PmemRegion.SEGMENT_SIZE)).fill(undefined)
+      return
+    }
+    const { address = 0 } = options
+    this.#segments = memory.map((buffer, index) =>
+      segmentOf({ buffer, address: address === 0 ? 0 : address + index * PmemRegion.SEGMENT_SIZE }),
+    )
+    const total = memory.reduce((sum, buffer) => sum + buffer.byteLength, 0)
+    if (total !== size) throw new RangeError(`pmem region of ${size} bytes over ${total} bytes of memory`)
   }
 
   /** Direct access at `offset`; the contiguous bytes end at the next multiple of {@link SEGMENT_SIZE}. */
   directAccess(offset: number): DirectAccess {
-    const segment = this.#segment(offset)
-    return {
-      bytes: segment.bytes,
-      view: segment.view,
-      at: offset % PmemRegion.SEGMENT_SIZE,
-      address: this.address === 0 ? 0 : this.address + offset,
-    }
+    const { bytes, view, address } = this.#segment(offset)
+    const at = offset % PmemRegion.SEGMENT_SIZE
+    return { bytes, view, at, address: address === 0 ? 0 : address + at }
   }
 
   /** Stores `source[from..to)` at `offset`. Throws RangeError outside the region, TypeError when it is read-only. */
@@ -154,9 +164,21 @@ export class PmemRegion {
   }
 
   #segment(offset: number): Segment {
-    const segment = this.#segments[Math.floor(offset / PmemRegion.SEGMENT_SIZE)]
-    if (segment === undefined || offset < 0)
+    return this.#segments[Math.floor(offset / PmemRegion.SEGMENT_SIZE)] ?? this.#makeSegment(offset)
+  }
+
+  /** Whether the segment that holds `offset` was looked at before. */
+  protected isViewed(offset: number): boolean {
+    return this.#segments[Math.floor(offset / PmemRegion.SEGMENT_SIZE)] !== undefined
+  }
+
+  #makeSegment(offset: number): Segment {
+    if (this.#view === undefined || !(offset >= 0 && offset < this.size))
       throw new RangeError(`offset ${offset} outside the pmem region of ${this.size} bytes`)
+    const index = Math.floor(offset / PmemRegion.SEGMENT_SIZE)
+    const start = index * PmemRegion.SEGMENT_SIZE
+    const segment = segmentOf(this.#view(start, Math.min(PmemRegion.SEGMENT_SIZE, this.size - start)))
+    this.#segments[index] = segment
     return segment
   }
 
@@ -178,4 +200,8 @@ export class PmemRegion {
     this.storeSequence++
     this.observer?.stored(offset, length)
   }
+}
+
+function segmentOf({ buffer, address }: MappedMemory): Segment {
+  return { bytes: new Uint8Array(buffer), view: new DataView(buffer), address }
 }

@@ -111,7 +111,7 @@ export class EmulatedCache implements HostMemoryBackend {
       const pages = dirtyLog.take()
       if (pages.length === 0) return 0
       this.#fdatasyncDue = true
-      const result = writePages(this.#image, this.memory.address, pages)
+      const result = writePages(this.#image, this.memory, pages)
       if (result < 0) {
         log('write-back of %d pages failed: %d', pages.length, result)
         dirtyLog.putBack(pages)

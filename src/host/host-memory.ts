@@ -8,7 +8,7 @@ import { PrivatePages, type PrivatePagesHandle } from './private-pages.js'
 
 /** What another thread needs to see memory that this one mapped; can be sent to a worker. */
 export interface HostMemoryHandle {
-  readonly address: number
+  readonly addresses: readonly number[]
   readonly size: number
   readonly readOnly: boolean
   readonly dirtyLog: SharedArrayBuffer
@@ -26,6 +26,9 @@ export interface HostMemoryOptions {
   reclaimLimit?: number
 }
 
+/** Bytes of one mapping, a multiple of the region's segments. Larger images have several: one gap may not be had for all. */
+const MAPPING_SIZE = 2 ** 40
+
 const RECLAIM_LIMIT = 64 << 20
 /** Pages from which on it is worth a system call to let go of a view. */
 const LEAST_VIEW = 64
@@ -35,7 +38,8 @@ const LEAST_VIEW = 64
  * have dropped their views.
  */
 export class HostMemory {
-  readonly address: number
+  /** Of the mappings in order, each but the last of {@link MAPPING_SIZE} bytes. */
+  readonly #addresses: readonly number[]
   /** Bytes. */
   readonly size: number
   readonly readOnly: boolean
@@ -51,16 +55,16 @@ export class HostMemory {
   readonly copies: PageSet | undefined
   readonly fd: number
   readonly #reclaimLimit: number
-  readonly #mapping: Mapping | undefined
+  readonly #mappings: readonly Mapping[]
 
-  private constructor(handle: HostMemoryHandle, mapping: Mapping | undefined) {
-    this.address = handle.address
+  private constructor(handle: HostMemoryHandle, mappings: readonly Mapping[]) {
+    this.#addresses = handle.addresses
     this.size = handle.size
     this.readOnly = handle.readOnly
     this.dirtyLog = new DirtyLog(handle.size, handle.dirtyLog)
     this.fd = handle.fd
     this.#reclaimLimit = handle.reclaimLimit
-    this.#mapping = mapping
+    this.#mappings = mappings
     this.aheadLog = handle.aheadLog === undefined ? undefined : new DirtyLog(handle.size, handle.aheadLog)
     this.copies = handle.privatePages === undefined ? undefined : new PageSet(handle.size)
     this.privatePages =
@@ -69,9 +73,9 @@ export class HostMemory {
 
   static map(image: ImageFile, options: HostMemoryOptions): HostMemory {
     const { size, readOnly } = image
-    const mapping = mapFile(image.fd, size, { shared: options.shared, writable: !readOnly })
+    const mappings = mapInParts(image, options.shared)
     const handle = {
-      address: mapping.address,
+      addresses: mappings.map(({ address }) => address),
       size,
       readOnly,
       dirtyLog: new DirtyLog(size).memory,
@@ -80,17 +84,17 @@ export class HostMemory {
       fd: image.fd,
       reclaimLimit: options.reclaimLimit ?? RECLAIM_LIMIT,
     }
-    return new HostMemory(handle, mapping)
+    return new HostMemory(handle, mappings)
   }
 
   /** The memory as another thread mapped it. */
   static attach(handle: HostMemoryHandle): HostMemory {
-    return new HostMemory(handle, undefined)
+    return new HostMemory(handle, [])
   }
 
   get handle(): HostMemoryHandle {
     return {
-      address: this.address,
+      addresses: this.#addresses,
       size: this.size,
       readOnly: this.readOnly,
       dirtyLog: this.dirtyLog.memory,
@@ -99,6 +103,16 @@ export class HostMemory {
       fd: this.fd,
       reclaimLimit: this.#reclaimLimit,
     }
+  }
+
+  /** Address of a byte in this process. */
+  addressOf(offset: number): number {
+    return this.#addresses[Math.floor(offset / MAPPING_SIZE)]! + (offset % MAPPING_SIZE)
+  }
+
+  /** Bytes from `offset` on that lie one behind the other, `length` at most. */
+  contiguous(offset: number, length: number): number {
+    return Math.min(length, MAPPING_SIZE - (offset % MAPPING_SIZE))
   }
 
   /** The memory as the bus shows it at guest-physical address `start`. One per storing thread: it counts its stores. */
@@ -177,7 +191,7 @@ export class HostMemory {
 
   /** Only the thread that mapped it has something to unmap; views of any thread are dead then. */
   unmap(): void {
-    this.#mapping?.unmap()
+    for (const mapping of this.#mappings) mapping.unmap()
   }
 
   /** Inwards to whole pages of the host, which may be larger than those of the log. */
@@ -185,7 +199,25 @@ export class HostMemory {
     const start = Math.ceil(from / PAGE_SIZE) * PAGE_SIZE
     const length = (to === this.size ? to : Math.floor(to / PAGE_SIZE) * PAGE_SIZE) - start
     if (length <= 0) return 0
-    madvise(this.address + start, length, MADV_DONTNEED)
+    for (let done = 0; done < length; ) {
+      const part = this.contiguous(start + done, length - done)
+      madvise(this.addressOf(start + done), part, MADV_DONTNEED)
+      done += part
+    }
     return length
+  }
+}
+
+function mapInParts({ fd, size, readOnly }: ImageFile, shared: boolean): Mapping[] {
+  const mappings: Mapping[] = []
+  try {
+    for (let offset = 0; offset < size; offset += MAPPING_SIZE) {
+      const length = Math.min(MAPPING_SIZE, size - offset)
+      mappings.push(mapFile(fd, length, { shared, writable: !readOnly, offset }))
+    }
+    return mappings
+  } catch (error) {
+    for (const mapping of mappings) mapping.unmap()
+    throw error
   }
 }

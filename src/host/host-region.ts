@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs'
 import createDebug from 'debug'
 import { FsError } from '../../lib/errno.js'
-import { MADV_POPULATE_WRITE, madvise, PAGE_SIZE, viewSegments } from '../../lib/libc.js'
+import { MADV_POPULATE_WRITE, madvise, PAGE_SIZE, viewAddress } from '../../lib/libc.js'
 import { DirtyLog } from '../bus/dirty-log.js'
 import { PmemRegion } from '../bus/pmem-region.js'
 import type { HostMemory } from './host-memory.js'
@@ -26,8 +26,10 @@ export class HostRegion extends PmemRegion {
     super({
       start,
       size: memory.size,
-      memory: viewSegments(memory.address, memory.size),
-      address: memory.address,
+      memory: (offset, length) => {
+        const address = memory.addressOf(offset)
+        return { buffer: viewAddress(address, length), address }
+      },
       dirtyLog: memory.dirtyLog,
       readOnly: memory.readOnly,
     })
@@ -36,12 +38,17 @@ export class HostRegion extends PmemRegion {
   }
 
   override store(offset: number, source: Uint8Array, from = 0, to = source.length): void {
+    if (this.#isAside(offset, to - from)) {
+      this.#storeAside(offset, source.subarray(from, to))
+      return
+    }
     if (to - from >= WORTHWHILE) this.#populate(offset, to - from)
     super.store(offset, source, from, to)
     this.#memory.copies?.addBytes(offset, to - from)
   }
 
   override zero(offset: number, length: number): void {
+    if (length >= WORTHWHILE && this.#isAside(offset, length) && this.#zeroAside(offset, length)) return
     if (length >= WORTHWHILE) this.#populate(offset, length)
     super.zero(offset, length)
     this.#memory.copies?.addBytes(offset, length)
@@ -104,13 +111,45 @@ export class HostRegion extends PmemRegion {
     this.noteStore(offset, bytes.length)
   }
 
+  /**
+   * Whether to write to the file, which the mapping shares, in place of looking at a segment for the first time: mkfs
+   * stores a little in every one of thousands.
+   */
+  #isAside(offset: number, length: number): boolean {
+    return this.#memory.copies === undefined && !this.isViewed(offset) && !this.isViewed(offset + length - 1)
+  }
+
+  #storeAside(offset: number, bytes: Uint8Array): void {
+    this.check(offset, bytes.length)
+    const written = writeSync(this.#memory.fd, bytes, 0, bytes.length, offset)
+    if (written !== bytes.length) throw new FsError('EIO', `${written} of ${bytes.length} bytes written`)
+    this.dirtyLog.mark(offset, bytes.length)
+    this.noteStore(offset, bytes.length)
+  }
+
+  /** A hole is zeroes too. False where that cannot be: the range is not whole pages, or the file cannot have holes. */
+  #zeroAside(offset: number, length: number): boolean {
+    const unit = this.discardGranularity
+    if (offset % unit !== 0 || length % unit !== 0) return false
+    this.check(offset, length)
+    try {
+      this.#memory.punchHole(offset, length)
+    } catch (error) {
+      log('no holes in the image: %s', (error as Error).message)
+      return false
+    }
+    this.noteStore(offset, length)
+    return true
+  }
+
   /** A hint: what is wrong with the range is told by the store. */
   #populate(offset: number, length: number): void {
     if (!this.#populates || !(offset >= 0 && offset + length <= this.size)) return
     const first = Math.floor(offset / PAGE_SIZE) * PAGE_SIZE
     const end = Math.min(Math.ceil((offset + length) / PAGE_SIZE) * PAGE_SIZE, this.size)
+    if (this.#memory.contiguous(first, end - first) < end - first) return
     try {
-      madvise(this.address + first, end - first, MADV_POPULATE_WRITE)
+      madvise(this.#memory.addressOf(first), end - first, MADV_POPULATE_WRITE)
     } catch (error) {
       if (!(error instanceof FsError)) throw error
       log('large stores take their faults one by one: %s', error.message)

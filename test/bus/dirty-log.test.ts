@@ -41,6 +41,19 @@ t.test('clear: a range -> its pages are no longer dirty, others are', async (t) 
   t.equal(log.count, 0)
 })
 
+t.test('a region of 64 TiB: pages past 2^32', async (t) => {
+  const log = new DirtyLog(2 ** 46)
+  const pages = [5, 2 ** 32 - 1, 2 ** 32, 2 ** 33 + 77, 2 ** 34 - 1]
+  for (const page of pages) log.mark(page * PAGE, 1)
+  t.same([log.isDirty(2 ** 33 + 77), log.isDirty(77)], [true, false])
+  log.clear(2 ** 32, 1)
+  t.same(
+    log.take(),
+    pages.filter((page) => page !== 2 ** 32),
+  )
+  t.equal(log.count, 0)
+})
+
 t.test('two logs over one memory -> one log', async (t) => {
   const guest = new DirtyLog(64 * PAGE)
   const host = new DirtyLog(64 * PAGE, guest.memory)

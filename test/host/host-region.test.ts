@@ -208,3 +208,34 @@ t.test('discard while another thread writes back -> zeroes, in memory and in the
       .every((byte) => byte === 0),
   )
 })
+
+t.test(
+  'a shared mapping, segments that nobody looked at: stored and zeroed by way of the file',
+  async (t) => {
+    const { image } = await temporaryImage(8 << 20)
+    const before = readFileSync(image)
+    const cache = KernelCache.open(ImageFile.open(image))
+    t.teardown(() => cache.close())
+    const region = cache.memory.region(0)
+    const model = new Uint8Array(before)
+    const seen: [number, number][] = []
+    region.observer = { stored: (offset, length) => seen.push([offset, length]) }
+    region.store(5000, Buffer.from('--bytes--'), 2, 7)
+    model.set(Buffer.from('bytes'), 5000)
+    region.zero(1 << 20, 1 << 20)
+    model.fill(0, 1 << 20, 2 << 20)
+    t.same(seen, [
+      [5000, 5],
+      [1 << 20, 1 << 20],
+    ])
+    t.equal(region.storeSequence, 2)
+    t.throws(() => region.store((8 << 20) - 1, Uint8Array.of(1, 2)), RangeError)
+    region.zero((1 << 20) + 5, 1 << 16)
+    const { bytes } = region.directAccess(0)
+    t.equal(Buffer.compare(bytes, model), 0, 'the mapping shows it')
+    region.store(5000, Buffer.from('BYTES'))
+    model.set(Buffer.from('BYTES'), 5000)
+    t.equal(await cache.sync(), 0)
+    t.equal(Buffer.compare(readFileSync(image), model), 0)
+  },
+)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { pageRuns, writePages } from '../../src/host/page-run.js'
+import { type PageSource, pageRuns, writePages } from '../../src/host/page-run.js'
 
 /** A target that takes what `answers` say, in order, then everything. */
 function scripted(...answers: number[]): { calls: number[][]; write: (...call: number[]) => number } {
@@ -12,6 +12,12 @@ function scripted(...answers: number[]): { calls: number[][]; write: (...call: n
     },
   }
 }
+
+/** Memory in one piece, from an address on. */
+const at = (address: number): PageSource => ({
+  addressOf: (offset) => address + offset,
+  contiguous: (_, length) => length,
+})
 
 t.test('pageRuns: scattered and adjacent pages -> joined, no longer than the limit', async (t) => {
   t.same(pageRuns([1, 2, 3, 5, 8, 9]), [
@@ -31,7 +37,7 @@ t.test('writePages: a long run -> calls of 1 MiB', async (t) => {
   t.equal(
     writePages(
       target,
-      0x10_0000,
+      at(0x10_0000),
       Array.from({ length: 300 }, (_, index) => index + 1),
     ),
     0,
@@ -44,7 +50,7 @@ t.test('writePages: a long run -> calls of 1 MiB', async (t) => {
 
 t.test('writePages: short writes and interruptions -> the rest is written', async (t) => {
   const target = scripted(100, -4, 8000)
-  t.equal(writePages(target, 0, [0, 1]), 0)
+  t.equal(writePages(target, at(0), [0, 1]), 0)
   t.same(target.calls, [
     [0, 8192, 0],
     [100, 8092, 100],
@@ -55,11 +61,11 @@ t.test('writePages: short writes and interruptions -> the rest is written', asyn
 
 t.test('writePages: an error -> it, and no further call', async (t) => {
   const target = scripted(4096, -28)
-  t.equal(writePages(target, 0, [0, 2, 4]), -28)
+  t.equal(writePages(target, at(0), [0, 2, 4]), -28)
   t.equal(target.calls.length, 2)
 })
 
 t.test('writePages: a target that never takes a byte -> EIO, not a loop', async (t) => {
-  t.equal(writePages({ write: () => 0 }, 0, [0]), -5)
-  t.equal(writePages({ write: () => -4 }, 0, [0]), -4)
+  t.equal(writePages({ write: () => 0 }, at(0), [0]), -5)
+  t.equal(writePages({ write: () => -4 }, at(0), [0]), -4)
 })
