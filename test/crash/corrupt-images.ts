@@ -24,9 +24,9 @@ export interface CorruptSubject {
   readonly places: readonly MetadataPlace[]
 }
 
-/** `empty` with content, and where its structures lie. */
-export async function corruptSubject(empty: Uint8Array): Promise<CorruptSubject> {
-  const image = await prepareImage(empty, CONTENT)
+/** `empty` with content and what `more` makes, and where its structures lie. */
+export async function corruptSubject(empty: Uint8Array, more = ''): Promise<CorruptSubject> {
+  const image = await prepareImage(empty, more === '' ? CONTENT : `${CONTENT}; ${more}`)
   const disk = new CrashDisk(image)
   const { inodes } = readTree(await recover(disk))
   return { image, places: metadataPlaces(new CrashDisk(image), inodes.keys()) }

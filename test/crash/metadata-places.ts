@@ -1,8 +1,8 @@
 import type { BlockDevice } from '../../src/guest/block/block-device.js'
-import { mappings } from '../../src/guest/ext4/file-map.js'
+import { hasExtents, hasMap, mappings } from '../../src/guest/ext4/file-map.js'
 import { Inode } from '../../src/guest/ext4/inode.js'
-import { EXTENTS_FL, INDEX_FL } from '../../src/guest/ext4/raw-inode.js'
-import { SUPERBLOCK_OFFSET, SuperBlock } from '../../src/guest/ext4/superblock.js'
+import { INDEX_FL } from '../../src/guest/ext4/raw-inode.js'
+import { RESIZE_INO, SUPERBLOCK_OFFSET, SuperBlock } from '../../src/guest/ext4/superblock.js'
 import { Volume } from '../../src/guest/ext4/volume.js'
 import { ChecksumRepair, type Repair } from './checksum-repair.js'
 
@@ -88,10 +88,15 @@ function* ownBlocks(
     const offset = inode.fileAcl * blockSize
     yield { structure: 'xattr block', offset, repair: repair.xattrBlock(offset) }
   }
-  if ((inode.flags & EXTENTS_FL) === 0) return
-  for (const block of extentBlocks(volume, inode)) {
-    const offset = block * blockSize
-    yield { structure: 'extent block', offset, repair: repair.extentBlock(seed, offset) }
+  if (!hasMap(inode) || inode.ino === RESIZE_INO) return
+  if (hasExtents(inode)) {
+    for (const block of extentBlocks(volume, inode)) {
+      const offset = block * blockSize
+      yield { structure: 'extent block', offset, repair: repair.extentBlock(seed, offset) }
+    }
+  } else {
+    for (const block of indirectBlocks(volume, inode))
+      yield { structure: 'indirect block', offset: block * blockSize, repair: () => {} }
   }
   const isJournal = inode.ino === superblockField(volume, 's_journal_inum')
   if (!(inode.isDirectory || isJournal || isOrphanFile)) return
@@ -139,5 +144,22 @@ function* extentBlocks({ cache }: Volume, inode: Inode): Generator<number> {
       yield block
       pending.push(cache.get(block))
     }
+  }
+}
+
+/** The blocks of pointers of a map without extents. */
+function* indirectBlocks({ cache, blockSize }: Volume, inode: Inode): Generator<number> {
+  const { view, at } = inode.head
+  const pending = [1, 2, 3].map((level) => ({
+    level,
+    block: view.getUint32(at + inode.offset + 0x28 + (11 + level) * 4, true),
+  }))
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (next.block === 0) continue
+    yield next.block
+    if (next.level === 1) continue
+    const node = cache.get(next.block)
+    for (let index = 0; index < blockSize / 4; index++)
+      pending.push({ level: next.level - 1, block: node.view.getUint32(node.at + index * 4, true) })
   }
 }

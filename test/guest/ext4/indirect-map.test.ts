@@ -153,6 +153,10 @@ t.test(
     t.equal(fs.statfs().blocksFree, blocksFree - 21)
     await fs.unmount()
     t.same(faultsOf(disk.bytes), [])
+    t.match(
+      ownFaultsOf(debugfsWrite(disk.bytes, `sif f size ${END * BLOCK + 1}`)).join(),
+      /i_size is \d+, expected/,
+    )
     const damaged = await mountExt4(
       new RamDisk(debugfsWrite(disk.bytes, 'sif f block[IND] 999999')),
       undefined,

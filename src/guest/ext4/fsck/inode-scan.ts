@@ -12,6 +12,7 @@ import {
 import { hasHighChecksum, inodeChecksum, inodeSeed } from '../checksum.js'
 import { fileType } from '../dir-entry.js'
 import { COMPAT, INCOMPAT } from '../features.js'
+import { indirectLimit } from '../indirect-map.js'
 import {
   EXTENTS_FL,
   GOOD_OLD_INODE_SIZE,
@@ -239,8 +240,10 @@ export class InodeScan {
     const { lastWritten, damaged } = this.#blocks
     if (damaged) return
     const least = Math.max(lastWritten, 0) * geometry.blockSize
-    const most = MOST_LOGICAL_BLOCKS * geometry.blockSize - 1
-    if (size >= least && ((flags & EXTENTS_FL) === 0 || size <= most)) return
+    const { blockSize } = geometry
+    const most =
+      (flags & EXTENTS_FL) !== 0 ? MOST_LOGICAL_BLOCKS * blockSize - 1 : indirectLimit(blockSize) * blockSize
+    if (size >= least && size <= most) return
     this.#ctx.error('bad-size', 'ext4_inode', `i_size is ${size}, expected ${least} to ${most}`, { ino })
   }
 
