@@ -36,6 +36,8 @@ export class Inode {
   isTemporary = false
   /** Known to have no security.capability, so that writes need not look. */
   noCapability = false
+  /** Until this second of the wall clock no read changes the access time, unless the inode changes; 0: not known. */
+  quietUntil = 0
   #lazyTimes: Times | undefined
 
   constructor(volume: Volume, ino: number) {
@@ -56,6 +58,7 @@ export class Inode {
     handle.getWriteAccess(this.head)
     this.volume.checksums.inode(this.ino)
     this.syncTid = handle.tid
+    this.quietUntil = 0
     if (this.#lazyTimes !== undefined) this.#writeLazyTimes(handle, this.#lazyTimes)
   }
 
@@ -273,6 +276,7 @@ export class Inode {
   /** Changes times in memory only. `now`: milliseconds of the machine's clock. */
   setLazyTimes(times: Readonly<Times>, now: number): void {
     this.#lazyTimes = { ...this.#lazyTimes, ...times }
+    this.quietUntil = 0
     const { lazyInodes } = this.volume
     if (!lazyInodes.has(this)) lazyInodes.set(this, now)
   }
