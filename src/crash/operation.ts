@@ -5,6 +5,7 @@
  *     write P OFFSET LENGTH | append P LENGTH | truncate P SIZE | chmod P MODE | utimes P SECONDS
  *     falloc P MODE OFFSET LENGTH      MODE: FALLOC_FL_* in hexadecimal
  *     setxattr P NAME LENGTH | removexattr P NAME
+ *     read P                           its access time changes, as mount options have it
  *     hold P                           keeps the inode in use, as an open file does, until the end of the workload
  *     fsync P | fdatasync P | sync | tick MILLISECONDS
  *     fsync& P | sync&                 the next operations do not wait for it
@@ -27,6 +28,7 @@ export type OperationName =
   | 'falloc'
   | 'setxattr'
   | 'removexattr'
+  | 'read'
   | 'hold'
   | 'fsync'
   | 'fdatasync'
@@ -53,6 +55,7 @@ const ARGUMENTS: Record<OperationName, number> = {
   falloc: 4,
   setxattr: 3,
   removexattr: 2,
+  read: 1,
   hold: 1,
   fsync: 1,
   fdatasync: 1,

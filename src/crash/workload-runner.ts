@@ -176,6 +176,8 @@ export class WorkloadRunner {
       fs.symlink(...this.#place(second), new Uint8Array(Number(path)).fill(0x74), OWNER)
     } else if (name === 'rename' || name === 'exchange') {
       fs.rename(...this.#place(path), ...this.#place(second), name === 'exchange' ? RENAME_EXCHANGE : 0)
+    } else if (name === 'read') {
+      fs.touchAtime(this.#ino(path))
     } else if (name === 'creat') {
       fs.mknod(...this.#place(path), 0o100644, 0, OWNER)
     } else if (name === 'mkdir') {

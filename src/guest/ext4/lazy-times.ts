@@ -11,7 +11,7 @@ const log = createDebug('fakedax:ext4')
 /** Milliseconds that times stay in memory at most. */
 const LONGEST = 24 * 60 * 60 * 1000
 /** Blocks of room that the running transaction keeps for others: a read must not be why a change has to wait. */
-const LEAST_ROOM = 96
+const LEAST_ROOM = 64
 
 /**
  * Access times, and the times that lazytime keeps in memory (see {@link Inode.lazyTimes}) until they reach the
