@@ -133,7 +133,7 @@ class LongTest {
       everyPosition,
       positionRate: everyPosition ? 1 : 8,
       torn: 1,
-      unit: 512,
+      unit: [512, 512, 64, 8][this.#prng.below(4)] as number,
       recoveryRate: 60,
       sampleRate: 20,
       sample: this.#judges.sample,

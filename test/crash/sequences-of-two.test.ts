@@ -61,3 +61,16 @@ t.test('unmounted and mounted, torn at sectors', async (t) => {
   t.same(campaign.failures, [], `seed ${seed}`)
   t.comment(campaign.summary)
 })
+
+for (const unit of [64, 8]) {
+  t.test(`torn at units of ${unit} bytes, as hosts do not`, async (t) => {
+    const campaign = new Campaign(images)
+    const prng = new Prng(seed)
+    for (const [index, workload] of [...REMOUNTS, sequenceOfTwo(prng.below(SEQUENCES_OF_TWO))].entries()) {
+      const trial = { image: index % 2 === 0 ? 'ace-1k' : 'ace-4k', workload, seed: undefined }
+      await campaign.run(trial, seed + index, { random: 0, torn: 2, unit, recoveryRate: 0 })
+    }
+    t.same(campaign.failures, [], `seed ${seed}`)
+    t.comment(campaign.summary)
+  })
+}

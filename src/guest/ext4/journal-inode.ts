@@ -39,7 +39,11 @@ export function journalRuns(volume: Volume): JournalRun[] {
 }
 
 /** Opens the journal that the superblock names, undefined when the file system has none. */
-export function openJournal(volume: Volume, settings: JournalSettings): Journal | undefined {
+export function openJournal(
+  volume: Volume,
+  settings: JournalSettings,
+  { acceptTorn = false } = {},
+): Journal | undefined {
   if (!volume.hasJournal) return undefined
   return Journal.open({
     cache: volume.cache,
@@ -49,5 +53,6 @@ export function openJournal(volume: Volume, settings: JournalSettings): Journal 
     barrier: settings.barrier,
     checksum: volume.hasMetadataCsum,
     wide: (volume.incompat & INCOMPAT['64bit']) !== 0,
+    acceptTorn,
   })
 }

@@ -1,10 +1,12 @@
 import createDebug from 'debug'
-import { CorruptError } from '../../../lib/errno.js'
+import { CorruptError, type FsError, UnsupportedError } from '../../../lib/errno.js'
 import type { BlockDevice } from '../block/block-device.js'
 import type { Journal } from '../jbd2/journal.js'
+import { CHECKSUM_NOT_SUPPORTED } from '../jbd2/journal-superblock.js'
 import type { Timespec } from '../vfs/attributes.js'
 import { superblockChecksum } from './checksum.js'
 import { INCOMPAT } from './features.js'
+import { GroupDesc } from './group-descriptor.js'
 import { type JournalSettings, openJournal } from './journal-inode.js'
 import type { Behaviour } from './mount-options.js'
 import { SuperBlock } from './superblock.js'
@@ -16,16 +18,14 @@ const log = createDebug('fakedax:ext4')
 export interface OpenedVolume {
   readonly volume: Volume
   readonly journal: Journal | undefined
-  /**
-   * The superblock is partly the old and partly the new one, as a power failure leaves it whose sectors were not all
-   * written. The journal holds it whole, and must be replayed before anything else is read.
-   */
+  /** Superblock or descriptors are partly old and partly new: the journal must be replayed before anything else is read. */
   readonly isTorn: boolean
 }
 
 /**
- * All that ever changes in a superblock here is in the log before it is stored in place, and stays there until that is
- * durable. So a wrong checksum is no damage as long as the log has a good copy of the same file system's.
+ * Opens what a power failure may have torn: superblock, group descriptors, the journal's superblock. All that ever
+ * changes in the first two is in the log before it is stored in place, and stays there until that is durable. So a wrong
+ * checksum is no damage as long as the log has a good copy of the same file system's.
  */
 export function openVolume(
   device: BlockDevice,
@@ -37,18 +37,17 @@ export function openVolume(
     const volume = new Volume(device, now, behaviour)
     return { volume, journal: openJournal(volume, settings), isTorn: false }
   } catch (error) {
-    if (!isBadChecksum(error)) throw error
+    if (!mayBeTear(error)) throw error
     const opened = openTorn(device, now, behaviour, settings)
     if (opened === undefined) throw error
-    log('the superblock is torn, the journal has it: %s', error.message)
+    log('torn, and the journal tells how it was: %s', error.message)
     return opened
   }
 }
 
-function isBadChecksum(error: unknown): error is CorruptError {
-  if (!(error instanceof CorruptError)) return false
-  const { structure, field } = error.corruption
-  return structure === SuperBlock.NAME && field === 's_checksum'
+function mayBeTear(error: unknown): error is FsError {
+  if (error instanceof CorruptError) return error.code === 'EBADMSG'
+  return error instanceof UnsupportedError && error.message.includes(CHECKSUM_NOT_SUPPORTED)
 }
 
 /** Undefined when anything is wrong that a tear does not explain. */
@@ -60,14 +59,54 @@ function openTorn(
 ): OpenedVolume | undefined {
   try {
     const volume = new Volume(device, now, behaviour, { unsummed: true })
-    const journal = openJournal(volume, settings)
-    const copy = journal?.committedCopy(volume.superblockBlock)
-    if (copy === undefined || !isSameFileSystem(volume, copy)) return undefined
-    return { volume, journal, isTorn: true }
+    const journal = openJournal(volume, settings, { acceptTorn: true })
+    if (journal === undefined) return undefined
+    const isTorn = !isSuperblockGood(volume)
+    if (!isTorn && (volume.incompat & INCOMPAT.needs_recovery) === 0) {
+      // The log is void, whatever its tail.
+      const whole = new Volume(device, now, behaviour)
+      return { volume: whole, journal: openJournal(whole, settings, { acceptTorn: true }), isTorn }
+    }
+    const isKnown =
+      (!journal.isTorn || journal.isHarmlessTear(volume.uuid)) &&
+      (!isTorn || isSuperblockLogged(volume, journal)) &&
+      isDescriptorKnown(volume, journal)
+    return isKnown ? { volume, journal, isTorn } : undefined
   } catch (error) {
-    log('the superblock is wrong, and the journal no help: %s', error)
+    log('a wrong checksum, and the journal no help: %s', error)
     return undefined
   }
+}
+
+function isSuperblockGood(volume: Volume): boolean {
+  const { bytes, view, at: block } = volume.superblock
+  const at = block + volume.superblockOffset
+  return !volume.hasMetadataCsum || SuperBlock.s_checksum.get(view, at) === superblockChecksum(bytes, at)
+}
+
+function isSuperblockLogged(volume: Volume, journal: Journal): boolean {
+  const copy = journal.committedCopy(volume.superblockBlock)
+  return copy !== undefined && isSameFileSystem(volume, copy)
+}
+
+/** Whether the descriptor that led to the journal's inode is good, or the log has a good one that leads there too. */
+function isDescriptorKnown(volume: Volume, journal: Journal): boolean {
+  const { groups, superblock, superblockOffset } = volume
+  const ino = SuperBlock.s_journal_inum.get(superblock.view, superblock.at + superblockOffset)
+  const group = volume.groupOfInode(ino)
+  const isGood = (view: DataView, bytes: Uint8Array, at: number): boolean => {
+    const sum = groups.checksum(group, bytes, at)
+    return sum === undefined || sum === GroupDesc.bg_checksum.get(view, at)
+  }
+  const { view, bytes, at, block } = groups.head(group)
+  const offset = groups.offsetOf(group)
+  if (isGood(view, bytes, at + offset)) return true
+  const copy = journal.committedCopy(block)
+  if (copy === undefined) return false
+  const its = new DataView(copy.buffer)
+  const leadsThere =
+    GroupDesc.bg_inode_table_lo.get(its, offset) === GroupDesc.bg_inode_table_lo.get(view, at + offset)
+  return leadsThere && isGood(its, copy, offset)
 }
 
 /** What leads to the journal, and never changes while it is in use. */

@@ -76,13 +76,15 @@ export class Volume {
   readonly checksumSeed: number
   readonly hasMetadataCsum: boolean
   readonly hasJournal: boolean
+  /** The checksums of the superblock and the group descriptors are not looked at: to find the journal, and no more. */
+  readonly isUnsummed: boolean
   /** s_state as it was found. */
   readonly state: number
   /** Block of the superblock, and where it begins in that block. */
   readonly superblockBlock: number
   readonly superblockOffset: number
 
-  /** `unsummed`: with the superblock's checksum not looked at. Throws CorruptError, UnsupportedError or FsError. */
+  /** `unsummed`: see {@link isUnsummed}. Throws CorruptError, UnsupportedError or FsError. */
   constructor(
     device: BlockDevice,
     now: () => Timespec,
@@ -91,6 +93,7 @@ export class Volume {
   ) {
     this.device = device
     this.now = now
+    this.isUnsummed = unsummed
     this.behaviour = behaviour
     const place = behaviour.superblock * 1024
     if (device.size < place + SuperBlock.SIZE) {

@@ -10,7 +10,13 @@ import type { StoredState, TransactionStore } from './transaction-store.js'
 const LENGTH = 1 << 15
 
 /** A file system without a journal has nothing to remember. */
-export const NO_STATE: StoredState = { sequence: 0, start: 0, errno: 0, setErrno: () => {} }
+export const NO_STATE: StoredState = {
+  sequence: 0,
+  start: 0,
+  errno: 0,
+  isTorn: false,
+  setErrno: () => {},
+}
 
 /**
  * For a file system without a journal: the blocks of a transaction go home when it closes, and one FLUSH makes them
@@ -42,6 +48,10 @@ export class HomeStore implements TransactionStore {
 
   wipe(): Promise<void> {
     return Promise.reject(new FsError('EINVAL', 'there is no journal to wipe'))
+  }
+
+  isHarmlessTear(): boolean {
+    return false
   }
 
   committedCopy(): undefined {}

@@ -11,6 +11,7 @@ import { type LogFormat, logFormat } from './log-format.js'
 import { LogWriter } from './log-writer.js'
 import { findCommitted, type RecoveryReport, replay } from './recovery.js'
 import { nextTid } from './tid.js'
+import { isHarmlessTear } from './torn-tail.js'
 import type { Transaction } from './transaction.js'
 import type { TransactionStore } from './transaction-store.js'
 
@@ -28,6 +29,18 @@ export interface JournalCounters {
   /** Blocks copied home. */
   blocksCheckpointed: number
   flushes: number
+}
+
+export function noCounters(): JournalCounters {
+  return {
+    commits: 0,
+    handles: 0,
+    blocksLogged: 0,
+    revokes: 0,
+    checkpoints: 0,
+    blocksCheckpointed: 0,
+    flushes: 0,
+  }
 }
 
 export interface JournalLogOptions {
@@ -106,6 +119,11 @@ export class JournalLog implements TransactionStore {
     this.#superblock.setTail(0, (this.#superblock.sequence + this.length) >>> 0)
     this.#storeSuperblock()
     await this.#flush()
+  }
+
+  isHarmlessTear(uuid: Uint8Array): boolean {
+    const { cache, map } = this.#options
+    return isHarmlessTear(cache, map, this.#superblock, uuid)
   }
 
   /** What {@link recover} would copy to `block`. */

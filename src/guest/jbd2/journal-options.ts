@@ -16,4 +16,6 @@ export interface JournalOptions {
   checksum?: boolean
   /** 64-bit block numbers, as file systems with 64bit have; default false. */
   wide?: boolean
+  /** Take a torn superblock: see isTorn of Journal; default false. */
+  acceptTorn?: boolean
 }

@@ -48,14 +48,22 @@ const DEFAULT_FAST_COMMIT_BLOCKS = 256
 /** JBD2_CRC32C_CHKSUM, the only s_checksum_type. */
 const CRC32C_CHKSUM = 4
 
+export const CHECKSUM_NOT_SUPPORTED = 'journal checksum not supported'
+
 /** The journal's first block in memory. Nothing reaches the medium but by {@link JournalSuperblock.store}. */
 export class JournalSuperblock {
+  /**
+   * The checksum is wrong, as that of a superblock which is partly an older one. Its fields are as they can be, and
+   * those that never change as they have to be.
+   */
+  readonly isTorn: boolean
   readonly #bytes: Uint8Array
   readonly #view: DataView
 
-  private constructor(source: Uint8Array) {
+  private constructor(source: Uint8Array, isTorn = false) {
     this.#bytes = source
     this.#view = new DataView(source.buffer, source.byteOffset, source.byteLength)
+    this.isTorn = isTorn
   }
 
   /**
@@ -72,6 +80,35 @@ export class JournalSuperblock {
     superblock.#checkFeatures(place.block)
     superblock.#checkGeometry(place)
     return superblock
+  }
+
+  /**
+   * As {@link read}, and takes what may be torn for what it is: see {@link isTorn}. Throws as {@link read} does for any
+   * other wrong checksum.
+   */
+  static readTorn(
+    source: Uint8Array,
+    at: number,
+    place: { blockSize: number; mapped: number; block: number },
+  ): JournalSuperblock {
+    try {
+      return JournalSuperblock.read(source, at, place)
+    } catch (error) {
+      const torn = new JournalSuperblock(source.slice(at, at + SuperblockLayout.SIZE), true)
+      const view = torn.#view
+      const isFixed =
+        torn.#hasChecksum &&
+        [0, CRC32C_CHKSUM].includes(SuperblockLayout.s_checksum_type.get(view, 0)) &&
+        torn.first === 1 &&
+        SuperblockLayout.s_maxlen.get(view, 0) === place.mapped
+      if (!isFixed) throw error
+      SuperblockLayout.s_checksum_type.set(view, 0, CRC32C_CHKSUM)
+      SuperblockLayout.s_checksum.set(view, 0, torn.#checksum())
+      torn.#checkHeader(place.block)
+      torn.#checkFeatures(place.block)
+      torn.#checkGeometry(place)
+      return torn
+    }
   }
 
   /** An empty journal of `maxlen` blocks, as mke2fs writes it: no features, first transaction 1. */
@@ -204,7 +241,7 @@ export class JournalSuperblock {
     if (!this.#hasChecksum) return
     const type = SuperblockLayout.s_checksum_type.get(this.#view, 0)
     if (type !== CRC32C_CHKSUM)
-      throw new UnsupportedError('journal checksum not supported', [`s_checksum_type ${type}`])
+      throw new UnsupportedError(CHECKSUM_NOT_SUPPORTED, [`s_checksum_type ${type}`])
     const found = SuperblockLayout.s_checksum.get(this.#view, 0)
     const expected = this.#checksum()
     if (found !== expected) throw corrupt(block, 's_checksum', found, expected, 'EBADMSG')

@@ -2,13 +2,11 @@ import createDebug from 'debug'
 import { Completion } from '../../../lib/completion.js'
 import { E, FsError } from '../../../lib/errno.js'
 import { Handle, type HandleOwner } from './handle.js'
-import { HomeStore, NO_STATE } from './home-store.js'
-import { featuresToWrite } from './journal-feature.js'
-import { type JournalCounters, JournalLog } from './journal-log.js'
-import { JournalMap } from './journal-map.js'
+import { NO_STATE } from './home-store.js'
+import { type JournalCounters, noCounters } from './journal-log.js'
 import type { JournalOptions } from './journal-options.js'
-import { JournalSuperblock } from './journal-superblock.js'
 import { HOOK_BLOCKS, LogSpace } from './log-space.js'
+import { type JournalMedium, openStore, readMedium } from './open-store.js'
 import type { RecoveryReport } from './recovery.js'
 import { nextTid, previousTid, tidGeq } from './tid.js'
 import { Transaction } from './transaction.js'
@@ -64,38 +62,21 @@ export class Journal {
   #aborted: FsError | undefined
   #closed = false
 
-  private constructor(options: JournalOptions, medium?: { map: JournalMap; superblock: JournalSuperblock }) {
+  private constructor(options: JournalOptions, medium?: JournalMedium) {
     const { cache } = options
-    this.counters = {
-      commits: 0,
-      handles: 0,
-      blocksLogged: 0,
-      revokes: 0,
-      checkpoints: 0,
-      blocksCheckpointed: 0,
-      flushes: 0,
-    }
+    this.counters = noCounters()
     const superblock = medium?.superblock ?? NO_STATE
     this.#superblock = superblock
     this.recordedError = superblock.errno
     this.#interval = options.commitInterval ?? 5000
     this.#now = options.now
     this.#readOnly = cache.device.readOnly
-    const store = { cache, barrier: options.barrier ?? true, counters: this.counters, now: options.now }
-    const { checksum = true, wide = false } = options
-    this.#log =
-      medium === undefined
-        ? new HomeStore(store)
-        : new JournalLog({
-            ...store,
-            ...medium,
-            features: featuresToWrite(medium.superblock.features, checksum, wide),
-          })
+    this.#log = openStore(options, medium, this.counters)
     this.#space = new LogSpace(this.#log)
     this.maxCredits = this.#space.maxCredits
     const { blockLimit } = this.#space
     this.#owner = { cache, undo: new Undo(cache), blockLimit, handleEnded: () => this.#handleEnded() }
-    this.#needsRecovery = superblock.start !== 0
+    this.#needsRecovery = superblock.start !== 0 || superblock.isTorn
     // One is left out, as Linux does: a power failure may have left blocks with that number in an empty log.
     this.#running = new Transaction(nextTid(superblock.sequence))
     this.#committedTid = superblock.sequence
@@ -103,12 +84,7 @@ export class Journal {
 
   /** Reads and checks the journal's superblock; writes nothing. Throws CorruptError and UnsupportedError. */
   static open(options: JournalOptions): Journal {
-    const { cache } = options
-    const map = JournalMap.checked(options.map, cache.blockCount)
-    const block = map.physical(0)
-    const { bytes, at } = cache.device.directAccess(block * cache.blockSize)
-    const place = { blockSize: cache.blockSize, mapped: map.length, block }
-    return new Journal(options, { map, superblock: JournalSuperblock.read(bytes, at, place) })
+    return new Journal(options, readMedium(options))
   }
 
   /** For a file system without a journal: operations have the same transactions, which go home as they commit. */
@@ -173,6 +149,16 @@ export class Journal {
     this.#requireRecovery()
     await this.#log.wipe()
     this.#begin()
+  }
+
+  /** The journal's superblock is partly an older one. {@link recover} it if {@link isHarmlessTear}, or {@link wipe} it. */
+  get isTorn(): boolean {
+    return this.#superblock.isTorn
+  }
+
+  /** A torn superblock leads to all that was committed. `uuid`: the file system's. */
+  isHarmlessTear(uuid: Uint8Array): boolean {
+    return this.#log.isHarmlessTear(uuid)
   }
 
   /** What {@link recover} would bring home for `block`; a copy. Undefined: nothing. Throws as it does. */

@@ -6,7 +6,7 @@ import type { JournalMap } from './journal-map.js'
 import type { JournalSuperblock } from './journal-superblock.js'
 import { logFormat } from './log-format.js'
 import { type LoggedBlock, LogScan } from './log-scan.js'
-import { tidGeq } from './tid.js'
+import { nextTid, tidGeq } from './tid.js'
 
 /** What {@link replay} found and did. */
 export interface RecoveryReport {
@@ -42,6 +42,7 @@ const EXT4_FC_TAG_HEAD = 9
  * follows the last transaction.
  */
 export function replay(cache: BufferCache, map: JournalMap, superblock: JournalSuperblock): RecoveryReport {
+  if (superblock.start === 0) return nothingToReplay(superblock.sequence)
   const scan = scanLog(cache, map, superblock)
   const { latest, blocksRevoked } = latestCopies(scan)
   for (const logged of latest.values()) copyHome(cache, logged)
@@ -56,6 +57,19 @@ export function replay(cache: BufferCache, map: JournalMap, superblock: JournalS
   }
 }
 
+/** A torn superblock may have a log that is empty. The number after the next may stand in blocks of the log already. */
+function nothingToReplay(sequence: number): RecoveryReport {
+  return {
+    transactions: 0,
+    firstTid: sequence,
+    endTid: nextTid(sequence),
+    blocksReplayed: 0,
+    blocksRevoked: 0,
+    revokeRecords: 0,
+    stop: 'the log is empty',
+  }
+}
+
 /** What {@link replay} would copy to block `home`; undefined when the log has nothing for it. Reads only; throws alike. */
 export function findCommitted(
   cache: BufferCache,
@@ -63,6 +77,7 @@ export function findCommitted(
   superblock: JournalSuperblock,
   home: number,
 ): Uint8Array | undefined {
+  if (superblock.start === 0) return undefined
   const logged = latestCopies(scanLog(cache, map, superblock)).latest.get(home)
   if (logged === undefined) return undefined
   const { bytes, at } = cache.device.directAccess(logged.copy * cache.blockSize)

@@ -11,6 +11,8 @@ export interface StoredState {
   /** Why the journal was aborted, as a positive errno; 0: it was not. */
   readonly errno: number
   setErrno(errno: number): void
+  /** What is remembered is partly older than the rest. */
+  readonly isTorn: boolean
 }
 
 /** Where transactions go to become durable: a log, or home at once. One of its promises is under way at a time. */
@@ -26,6 +28,8 @@ export interface TransactionStore {
   recover(): Promise<RecoveryReport>
   /** Forgets, durably, what {@link recover} would bring home. */
   wipe(): Promise<void>
+  /** What is torn may be used: no transaction is lost. `uuid`: the file system's. */
+  isHarmlessTear(uuid: Uint8Array): boolean
   /** What {@link recover} would bring home for `block`; a copy. */
   committedCopy(block: number): Uint8Array | undefined
   /** Makes a closed transaction durable; `alone`: when all before it is home. */

@@ -3,9 +3,10 @@ import t from 'tap'
 import { superblockChecksum } from '../../../src/guest/ext4/checksum.js'
 import { INCOMPAT } from '../../../src/guest/ext4/features.js'
 import { SUPERBLOCK_OFFSET, SuperBlock } from '../../../src/guest/ext4/superblock.js'
+import { SuperblockLayout } from '../../../src/guest/jbd2/journal-superblock.js'
 import { e2fsckReplay } from '../../crash/kernel-judge.js'
 import { RamDisk } from '../../ram-disk.js'
-import { e2fsck, mkfsExt4 } from './image.js'
+import { debugfs, e2fsck, mkfsExt4 } from './image.js'
 import { noKernelMount, onKernel } from './kernel-mount.js'
 import { bytesOf, list, mountExt4, ROOT_USER, ready, TestClock, writeAll } from './mounted.js'
 
@@ -52,6 +53,15 @@ async function dirtyImage(options: readonly string[]): Promise<Uint8Array> {
   ;(await ready(fs)).mkdir(fs.root, bytesOf('d'), 0o755, ROOT_USER)
   await fs.syncfs()
   return disk.durable()
+}
+
+function flip(image: Uint8Array, at: number): void {
+  image[at] = (image[at] as number) ^ 8
+}
+
+/** Where the journal's superblock is; bytes. */
+function journalSuperblockOf(image: Uint8Array): number {
+  return Number(debugfs(image, 'blocks <8>').split(' ')[0]) * 1024
 }
 
 /** The same image with other bytes in the first sector of its superblock. */
@@ -146,6 +156,28 @@ t.test(
     t.equal(second.status, 0, second.output)
     const fs = await mountExt4(new RamDisk(image))
     t.ok(fs.lookup(fs.root, bytesOf('d')))
+  },
+)
+
+t.test(
+  "the journal's superblock is torn between units of 8 bytes -> recovered; Linux refuses it",
+  { skip: noKernelMount() ?? false },
+  async (t) => {
+    const dirty = await dirtyImage(IMAGES[0][1])
+    const at = journalSuperblockOf(dirty)
+    // Of the superblock that comes next only what does not count.
+    const disk = new RamDisk(dirty)
+    flip(disk.bytes, at + SuperblockLayout.s_head.offset + 3)
+    const image = disk.bytes.slice()
+    const fs = await mountExt4(disk)
+    t.ok(fs.lookup(fs.root, bytesOf('d')))
+    await fs.unmount()
+    t.equal(e2fsck(disk.bytes).status, 0)
+    t.throws(() => onKernel(image, 'ls'))
+    flip(image, at + SuperblockLayout.s_start.offset + 3)
+    const damaged = new RamDisk(image)
+    await t.rejects(mountExt4(damaged), { code: 'EBADMSG', message: /journal_superblock_s/ })
+    t.equal(damaged.storeSequence, 0)
   },
 )
 
