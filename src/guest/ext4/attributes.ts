@@ -11,6 +11,7 @@ import {
 } from '../vfs/attributes.js'
 import { followMode } from './acl.js'
 import { dropCapability } from './capability.js'
+import { isInline } from './inline-data.js'
 import type { Inode } from './inode.js'
 import { RawInode } from './raw-inode.js'
 import { touchChanged } from './timestamps.js'
@@ -27,13 +28,18 @@ export function attributesOf(inode: Inode): Attributes {
     gid: inode.gid,
     rdev: deviceOf(inode, mode & S_IFMT),
     size: inode.size,
-    blocks: inode.blocks,
+    blocks: inode.blocks + inlineSectors(inode),
     blockSize: inode.volume.blockSize,
     atime: inode.time('atime'),
     mtime: inode.time('mtime'),
     ctime: inode.time('ctime'),
     btime: inode.crtime,
   }
+}
+
+/** What Linux adds to st_blocks, so that tar and rsync do not take a file whose content is in its inode for a hole. */
+function inlineSectors(inode: Inode): number {
+  return isInline(inode) && inode.isRegular ? Math.ceil(inode.size / 512) : 0
 }
 
 /** The device number in i_block: the old 16-bit form in the first word, or else the new 32-bit form in the second. */
