@@ -24,7 +24,7 @@ export function kernelListing(image: Uint8Array): Listing {
   mkdirSync(mountPoint)
   execFileSync('mount', ['-o', 'loop,noatime', path, mountPoint], { stdio: 'pipe' })
   try {
-    return list(mountPoint)
+    return listDirectory(mountPoint)
   } finally {
     execFileSync('umount', [mountPoint], { stdio: 'pipe' })
   }
@@ -40,7 +40,7 @@ export function crashOfKernel(image: Uint8Array, script: string): { image: Uint8
   execFileSync('mount', ['-o', 'loop,noatime', path, mountPoint], { stdio: 'pipe' })
   try {
     execFileSync('sh', ['-ec', script], { cwd: mountPoint, stdio: 'pipe' })
-    const listing = list(mountPoint)
+    const listing = listDirectory(mountPoint)
     execFileSync('sync', ['-f', mountPoint])
     // What the loop device passed on is in the file; nothing is under way after the sync.
     return { image: new Uint8Array(readFileSync(path)), listing }
@@ -49,7 +49,8 @@ export function crashOfKernel(image: Uint8Array, script: string): { image: Uint8
   }
 }
 
-function list(mountPoint: string): Listing {
+/** What stands in a directory of this host. */
+export function listDirectory(mountPoint: string): Listing {
   const output = execFileSync('sh', ['-c', LIST], { cwd: mountPoint, encoding: 'latin1', maxBuffer: 1 << 26 })
   return output.split('\n').filter((line) => line !== '')
 }

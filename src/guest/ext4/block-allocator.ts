@@ -1,7 +1,7 @@
 import { clearBits, findClear, findClearRun, findSet, setBits, testBit } from '../../../lib/bitmap.js'
-import { CorruptError, FsError } from '../../../lib/errno.js'
 import type { BufferHead } from '../block/buffer-head.js'
 import type { Handle } from '../jbd2/handle.js'
+import { freed, noSpace } from './allocation-error.js'
 import { blockBitmap, initialiseBlockBitmap, isBlockUninit, uninitialisedBitmap } from './block-bitmap.js'
 import { PendingBlocks } from './pending-blocks.js'
 import { SuperBlock } from './superblock.js'
@@ -119,6 +119,27 @@ export class BlockAllocator {
       const run = this.#takeNear(handle, group, offset, length, most)
       if (run !== undefined || length <= least) return run
     }
+  }
+
+  /** Takes those of the blocks that are free, and returns them. Not with bigalloc. Throws CorruptError for metadata. */
+  claim(handle: Handle, start: number, count: number): BlockRun[] {
+    const volume = this.#volume
+    if (this.#known.zone.overlaps(start, count)) throw freed(start, count, 'no metadata of a group')
+    const runs: BlockRun[] = []
+    for (let block = start; block < start + count; ) {
+      const group = volume.groupOfBlock(block)
+      const first = volume.firstBlockOfGroup(group)
+      const end = Math.min(start + count - first, volume.blocksInGroup(group))
+      const head = this.#bitmap(handle, group)
+      const from = findClear(head.bytes, head.at, block - first, end)
+      const to = findSet(head.bytes, head.at, from, end)
+      if (from < to) {
+        this.#take(handle, group, from, to - from)
+        runs.push({ start: first + from, count: to - from })
+      }
+      block = first + to
+    }
+    return runs
   }
 
   /**
@@ -375,12 +396,4 @@ export class BlockAllocator {
     this.#trimmed.delete(group)
     if (offset < firstFree[group]!) firstFree[group] = offset
   }
-}
-
-function noSpace(least: number, available: number): FsError {
-  return new FsError('ENOSPC', `no free run of ${least} blocks, ${available} are available`)
-}
-
-function freed(start: number, count: number, expected: string): CorruptError {
-  return new CorruptError({ structure: 'freed blocks', field: 'range', found: `${start}+${count}`, expected })
 }

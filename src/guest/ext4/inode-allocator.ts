@@ -63,6 +63,18 @@ export class InodeAllocator {
     return this.#take(handle, group, isDirectory)
   }
 
+  /** Takes this very inode, which is free. Its raw inode may hold anything. */
+  claim(handle: Handle, ino: number, isDirectory: boolean): void {
+    const volume = this.#volume
+    const group = volume.groupOfInode(ino)
+    const bit = (ino - 1) % volume.inodesPerGroup
+    volume.blockAllocator.initialiseGroup(handle, group)
+    if (isInodeUninit(volume, group)) initialiseInodeBitmap(handle, volume, group)
+    if (hasGroupDescCsum(volume))
+      this.#clearTable(handle, group, volume.inodesPerGroup - volume.groups.itableUnused(group), bit)
+    this.#mark(handle, group, bit, isDirectory)
+  }
+
   /** Frees an inode. Throws CorruptError when it is free already, reserved, or past the end. */
   free(handle: Handle, ino: number, isDirectory: boolean): void {
     const volume = this.#volume
@@ -108,7 +120,6 @@ export class InodeAllocator {
   #take(handle: Handle, group: number, isDirectory: boolean): number {
     const volume = this.#volume
     const { groups } = volume
-    const free = this.freeCount
     volume.blockAllocator.initialiseGroup(handle, group)
     const head = isInodeUninit(volume, group)
       ? initialiseInodeBitmap(handle, volume, group)
@@ -129,6 +140,16 @@ export class InodeAllocator {
         expected: `${groups.freeInodes(group)} clear`,
       })
     }
+    this.#mark(handle, group, bit, isDirectory)
+    return group * volume.inodesPerGroup + bit + 1
+  }
+
+  /** Sets the bit of an inode and counts it. The bitmap has been written. */
+  #mark(handle: Handle, group: number, bit: number, isDirectory: boolean): void {
+    const volume = this.#volume
+    const { groups } = volume
+    const free = this.freeCount
+    const head = inodeBitmap(volume, group)
     handle.getWriteAccess(head)
     setBits(head.bytes, head.at, bit, bit + 1)
     volume.checksums.inodeBitmap(group)
@@ -138,7 +159,17 @@ export class InodeAllocator {
       groups.setItableUnused(handle, group, volume.inodesPerGroup - bit - 1)
     }
     this.#count(handle, free - 1)
-    return group * volume.inodesPerGroup + bit + 1
+  }
+
+  /** Zeroes inodes that are not in use and were never written: [from, to) of the group. */
+  #clearTable(handle: Handle, group: number, from: number, to: number): void {
+    const { inodeSize, blockSize, groups, cache } = this.#volume
+    for (let bit = from; bit < to; bit++) {
+      const head = cache.get(groups.inodeTable(group) + Math.floor((bit * inodeSize) / blockSize))
+      handle.getWriteAccess(head)
+      const at = head.at + ((bit * inodeSize) % blockSize)
+      head.bytes.fill(0, at, at + inodeSize)
+    }
   }
 
   #count(handle: Handle, free: number): void {

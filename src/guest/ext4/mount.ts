@@ -4,6 +4,7 @@ import type { BlockDevice } from '../block/block-device.js'
 import type { Journal } from '../jbd2/journal.js'
 import type { RecoveryReport } from '../jbd2/recovery.js'
 import { continueEvict } from './evict.js'
+import { recoverFastCommits } from './fast-commit.js'
 import { INCOMPAT, readOnlyFeatures } from './features.js'
 import { openJournal, withoutJournal } from './journal-inode.js'
 import { LazyTimes } from './lazy-times.js'
@@ -23,6 +24,8 @@ export interface MountReport {
   /** Why a mount that was asked to be writable is not. */
   readOnlyReason?: string
   recovery?: RecoveryReport
+  /** Changes replayed from the fast commits behind the log. */
+  fastCommits?: number
   /** Orphans freed or truncated. */
   orphans: number
 }
@@ -65,6 +68,11 @@ export async function mountVolume(device: BlockDevice, options: MountOptions): P
     log('recovered the journal: %o', report.recovery)
     volume = new Volume(device, options.now, behaviour)
     journal = openJournal(volume, settings)
+    if (journal?.needsRecovery) {
+      report.fastCommits = await recoverFastCommits(volume, journal)
+      volume = new Volume(device, options.now, behaviour)
+      journal = openJournal(volume, settings)
+    }
     if (report.readOnly && journal !== undefined) await markRecovered(volume, journal)
   } else if (journal?.needsRecovery && !report.readOnly) {
     // Linux too takes the superblock's word for it that all of this is home.

@@ -56,6 +56,12 @@ export class HomeStore implements TransactionStore {
 
   committedCopy(): undefined {}
 
+  resume(): void {}
+
+  fastCommitBlocks(): [] {
+    return []
+  }
+
   async commit({ blocks }: Transaction): Promise<void> {
     const counters = this.#counters
     for (const head of blocks) this.#store(head)

@@ -1,9 +1,9 @@
 import { FsError } from '../../../lib/errno.js'
-import type { BlockDevice } from '../block/block-device.js'
+import type { BlockDevice, DirectAccess } from '../block/block-device.js'
 import type { BufferCache } from '../block/buffer-cache.js'
 import type { BufferHead } from '../block/buffer-head.js'
 import { Checkpoint } from './checkpoint.js'
-import type { JournalFeatures } from './journal-feature.js'
+import { INCOMPAT_FAST_COMMIT, type JournalFeatures } from './journal-feature.js'
 import type { JournalMap } from './journal-map.js'
 import type { JournalSuperblock } from './journal-superblock.js'
 import { Log } from './log.js'
@@ -101,16 +101,42 @@ export class JournalLog implements TransactionStore {
     return LogWriter.blocksFor(this.#format, blocks, revokes)
   }
 
-  /** Replays what the medium's log holds, and empties it. Returns with all that durable. */
+  /**
+   * Replays what the medium's log holds, and empties it. Returns with all that durable. Where there may be fast commits the
+   * log stays open: see {@link resume}.
+   */
   async recover(): Promise<RecoveryReport> {
     const { cache, map } = this.#options
     const report = replay(cache, map, this.#superblock)
     await this.#flush()
+    if (this.#superblock.start !== 0 && this.#superblock.fastCommitStart !== undefined) {
+      // They belong to the transaction after the last one found: an empty log that expects that one leaves them valid.
+      this.#superblock.setFeatures(this.#options.features)
+      this.#superblock.setTail(this.#superblock.first, report.endTid)
+      this.#storeSuperblock()
+      await this.#flush()
+      return report
+    }
     // (5) The number of a transaction that did not complete is not used again: its blocks may lie in the log.
     this.#superblock.setTail(0, nextTid(report.endTid))
     this.#storeSuperblock()
     await this.#flush()
     return report
+  }
+
+  /** After {@link recover}: the next commit goes to where the log begins, with the number that is expected there. */
+  resume(): void {
+    this.#active = true
+  }
+
+  /** The area for fast commits, block by block; what it holds counts only if it is of the next transaction. */
+  fastCommitBlocks(): DirectAccess[] {
+    const { cache, map } = this.#options
+    const { fastCommitStart, length } = this.#superblock
+    const blocks: DirectAccess[] = []
+    for (let block = fastCommitStart ?? length; block < length; block++)
+      blocks.push(this.#device.directAccess(map.physical(block) * cache.blockSize))
+    return blocks
   }
 
   /** Empties the log without a replay. Returns with that durable. */
@@ -194,6 +220,9 @@ export class JournalLog implements TransactionStore {
     // (5)
     this.#superblock.setTail(0, tid)
     this.#superblock.setHead(this.#ring.block(head))
+    // As Linux does: who does not know fast commits may use the journal then, all of it.
+    const { incompat, ...others } = this.#superblock.features
+    this.#superblock.setFeatures({ ...others, incompat: incompat & ~INCOMPAT_FAST_COMMIT })
     this.#storeSuperblock()
     await this.#flush()
     this.#ring.release(head)

@@ -135,6 +135,11 @@ export class JournalSuperblock {
     return SuperblockLayout.s_maxlen.get(this.#view, 0) - this.#fastCommitBlocks
   }
 
+  /** Blocks of the journal. */
+  get length(): number {
+    return SuperblockLayout.s_maxlen.get(this.#view, 0)
+  }
+
   /** Where the fast commit area begins; Linux leaves one block between the ring and it. */
   get fastCommitStart(): number | undefined {
     return this.#fastCommitBlocks < 2 ? undefined : this.end + 1

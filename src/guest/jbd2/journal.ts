@@ -1,6 +1,7 @@
 import createDebug from 'debug'
 import { Completion } from '../../../lib/completion.js'
 import { E, FsError } from '../../../lib/errno.js'
+import type { DirectAccess } from '../block/block-device.js'
 import { Handle, type HandleOwner } from './handle.js'
 import { NO_STATE } from './home-store.js'
 import { type JournalCounters, noCounters } from './journal-log.js'
@@ -133,8 +134,8 @@ export class Journal {
   }
 
   /**
-   * Replays the log and empties it, with two FLUSHes. Buffer heads got before must be read anew.
-   * Rejects with CorruptError, UnsupportedError (fast commits) or EIO, and EROFS on a read-only device.
+   * Replays the log and empties it, with two FLUSHes; with an area for fast commits it stays open (see {@link resume}).
+   * Buffer heads got before must be read anew. Rejects with CorruptError or EIO, and EROFS on a read-only device.
    */
   async recover(): Promise<RecoveryReport> {
     this.#requireRecovery()
@@ -142,6 +143,21 @@ export class Journal {
     log('recovered %o', report)
     this.#begin()
     return report
+  }
+
+  /**
+   * After {@link recover}, in a journal opened anew that still needs it: goes on where the log begins, so that fast commits
+   * stay valid until the next commit is durable. Returns the transaction which that is, and which they belong to.
+   */
+  resume(): number {
+    this.#requireRecovery()
+    this.#log.resume()
+    this.#begin()
+    return this.#running.tid
+  }
+
+  fastCommitBlocks(): DirectAccess[] {
+    return this.#log.fastCommitBlocks()
   }
 
   /** Empties the log without a replay, with one FLUSH: what it holds is void (jbd2_journal_wipe). As {@link recover}. */

@@ -1,5 +1,3 @@
-import { UnsupportedError } from '../../../lib/errno.js'
-import { layout, le16, le32 } from '../../../lib/layout.js'
 import type { BufferCache } from '../block/buffer-cache.js'
 import { JBD2_MAGIC_NUMBER } from './block-header.js'
 import type { JournalMap } from './journal-map.js'
@@ -24,22 +22,12 @@ export interface RecoveryReport {
   stop: string
 }
 
-/** struct ext4_fc_tl and struct ext4_fc_head: how a fast commit area with something in it begins. Little-endian. */
-const FastCommitHead = layout('ext4_fc_head', 12, {
-  fc_tag: le16(0x0),
-  fc_len: le16(0x2),
-  fc_features: le32(0x4),
-  fc_tid: le32(0x8),
-})
-const EXT4_FC_TAG_HEAD = 9
-
 /**
  * Copies home what the log holds: the latest committed copy of each block, unless the block was revoked by that
  * transaction or a later one. Nothing is written before the whole log is read and found good. Making it durable
  * and resetting the log is the caller's.
  *
- * Throws CorruptError when a committed transaction has a wrong checksum, UnsupportedError when a fast commit
- * follows the last transaction.
+ * Throws CorruptError when a committed transaction has a wrong checksum.
  */
 export function replay(cache: BufferCache, map: JournalMap, superblock: JournalSuperblock): RecoveryReport {
   if (superblock.start === 0) return nothingToReplay(superblock.sequence)
@@ -89,10 +77,7 @@ export function findCommitted(
 function scanLog(cache: BufferCache, map: JournalMap, superblock: JournalSuperblock): LogScan {
   const format = logFormat(cache.blockSize, superblock.features, superblock.uuid)
   const { first, end, start, sequence } = superblock
-  const scan = new LogScan({ cache, map, format, first, end, start, sequence })
-  if (hasFastCommit(cache, map, superblock, scan.endTid))
-    throw new UnsupportedError('journal holds fast commits, which e2fsck can replay', ['fast_commit'])
-  return scan
+  return new LogScan({ cache, map, format, first, end, start, sequence })
 }
 
 function latestCopies(scan: LogScan): { latest: Map<number, LoggedBlock>; blocksRevoked: number } {
@@ -117,17 +102,4 @@ function magicBytes(): Uint8Array {
   const bytes = new Uint8Array(4)
   new DataView(bytes.buffer).setUint32(0, JBD2_MAGIC_NUMBER)
   return bytes
-}
-
-function hasFastCommit(
-  cache: BufferCache,
-  map: JournalMap,
-  superblock: JournalSuperblock,
-  tid: number,
-): boolean {
-  if (superblock.fastCommitStart === undefined) return false
-  const { view, at } = cache.get(map.physical(superblock.fastCommitStart))
-  return (
-    FastCommitHead.fc_tag.get(view, at) === EXT4_FC_TAG_HEAD && FastCommitHead.fc_tid.get(view, at) === tid
-  )
 }

@@ -1,3 +1,4 @@
+import type { DirectAccess } from '../block/block-device.js'
 import type { BufferHead } from '../block/buffer-head.js'
 import type { RecoveryReport } from './recovery.js'
 import type { Transaction } from './transaction.js'
@@ -32,6 +33,9 @@ export interface TransactionStore {
   isHarmlessTear(uuid: Uint8Array): boolean
   /** What {@link recover} would bring home for `block`; a copy. */
   committedCopy(block: number): Uint8Array | undefined
+  /** As {@link recover} left it, the log goes on. */
+  resume(): void
+  fastCommitBlocks(): DirectAccess[]
   /** Makes a closed transaction durable; `alone`: when all before it is home. */
   commit(transaction: Transaction, alone?: boolean): Promise<void>
   /** Brings home what is committed, durably. */
