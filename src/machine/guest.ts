@@ -22,6 +22,8 @@ export interface GuestHardware {
   now: () => Timespec
   /** Lets time pass between two looks at a register that the device's thread is to change. */
   relax?: (attempt: number) => void
+  /** The device answers a FLUSH within the kick: what waits for it goes on in the same call. */
+  atOnce?: boolean
 }
 
 export type GuestOptions = Omit<MachineOptions, 'image' | 'hostCache'>
@@ -48,7 +50,7 @@ export class Guest {
   /** Probes the device. Throws FsError ENODEV, ENXIO, ENOMEM. */
   constructor(hardware: GuestHardware) {
     this.#hardware = hardware
-    const { ram, mmio, pmem, clock, relax } = hardware
+    const { ram, mmio, pmem, clock, relax, atOnce } = hardware
     const transport = new VirtioMmioTransport(mmio, relax === undefined ? {} : { relax })
     this.driver = VirtioPmem.probe({
       transport,
@@ -56,7 +58,7 @@ export class Guest {
       memoryAt: ({ start, size }) => (start === pmem.start && size === pmem.size ? pmem : undefined),
       now: clock,
     })
-    this.disk = new PmemDisk(0, this.driver.ndRegion)
+    this.disk = new PmemDisk(0, this.driver.ndRegion, { atOnce: atOnce ?? false })
   }
 
   /** The mounted file system. Throws before {@link mount} has resolved. */

@@ -22,6 +22,11 @@ export interface InlineMachineOptions extends Partial<Omit<MachineOptions, 'imag
   /** Delivers doorbell and interrupts late, and now and then twice, as this generator says; at once when absent. */
   schedule?: Prng
   faults?: FaultInjectionOptions
+  /**
+   * Commits and FLUSHes are done within the call that asks for them, where the host answers at once: then nothing in the
+   * guest has to wait, and calls that cannot wait can be made.
+   */
+  atOnce?: boolean
 }
 
 /** Turns of the microtask queue that a delivery may take. */
@@ -64,6 +69,7 @@ export class InlineMachine {
         pmem: this.#host.backend.memory.region(PMEM_START),
         clock: options.clock ?? (() => 0),
         now: options.now ?? (() => ({ sec: 0, nsec: 0 })),
+        atOnce: options.atOnce ?? false,
       })
     } catch (error) {
       this.#host.cutPower()

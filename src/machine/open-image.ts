@@ -2,6 +2,7 @@ import { FsError } from '../../lib/errno.js'
 import { Process } from '../guest/syscall/process.js'
 import type { Timespec } from '../guest/vfs/attributes.js'
 import type { Credentials } from '../guest/vfs/credentials.js'
+import type { FaultInjectionOptions } from '../host/fault-injection.js'
 import { createLinux, type FsLinux } from '../node-fs/linux.js'
 import { createPromises, type FsPromises } from '../node-fs/promises.js'
 import { createSync, type FsSync } from '../node-fs/sync.js'
@@ -21,6 +22,8 @@ export interface OpenImageOptions extends Partial<Omit<MachineOptions, 'image' |
   now?: () => Timespec
   /** 0 to below 1, for the names of mkdtemp; Math.random unless said. */
   random?: () => number
+  /** Syncs of the host that are to fail. */
+  faults?: FaultInjectionOptions
 }
 
 /** How an open image is doing. */
@@ -63,7 +66,7 @@ const steadyClock = (): number => performance.timeOrigin + performance.now()
 export class Disk {
   /** As node:fs/promises. */
   readonly promises: FsPromises
-  /** The synchronous calls of node:fs and its streams, with {@link promises} beside them. */
+  /** The synchronous calls of node:fs and its streams, with {@link promises} beside them. fsyncSync waits for the host. */
   readonly fs: NodeFs
   /** What Linux has beyond. */
   readonly linux: FsLinux
@@ -154,13 +157,21 @@ export class Disk {
     }
   }
 
-  /** Closes what is open, brings all onto the image, and leaves it clean. */
+  /**
+   * Closes what is open, brings all onto the image, and leaves it clean. Rejects with EIO when the host failed: the image is
+   * closed then, and as after a power failure.
+   */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     this.#stop()
     this.#door.process.exit()
-    await this.#machine.shutDown()
+    try {
+      await this.#machine.shutDown()
+    } catch (error) {
+      this.#machine.cutPower(this.#options.hostCache === 'kernel' ? 'guest' : 'host')
+      throw error
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -188,7 +199,13 @@ export class Disk {
 
 async function boot(image: string, options: OpenImageOptions): Promise<InlineMachine> {
   const { uid: _uid, gid: _gid, groups: _groups, umask: _umask, random: _random, now, ...rest } = options
-  const machine = InlineMachine.boot({ ...rest, image, clock: steadyClock, now: now ?? wallClock })
+  const machine = InlineMachine.boot({
+    ...rest,
+    image,
+    atOnce: true,
+    clock: steadyClock,
+    now: now ?? wallClock,
+  })
   try {
     await machine.mount()
   } catch (error) {

@@ -43,4 +43,9 @@ export interface BlockDevice {
   directAccess(offset: number): DirectAccess
   /** Makes all stores so far durable. Rejects with EIO when the device or its host failed. */
   flush(): Promise<void>
+  /**
+   * As {@link flush}; undefined when all is durable by the end of the call. Throws what flush would reject with. Absent
+   * where that does not happen, or is not wanted.
+   */
+  readonly flushAtOnce?: (() => Promise<void> | undefined) | undefined
 }

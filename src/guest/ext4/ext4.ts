@@ -117,7 +117,10 @@ export class Ext4 implements FileSystem {
     this.#volume.cache.trim()
     this.#volume.inodeCache.trim()
     const { blockAllocator } = this.#volume
-    if (blockAllocator.hasPending && blockAllocator.available < SCARCE_BLOCKS) return journal.commit()
+    if (blockAllocator.hasPending && blockAllocator.available < SCARCE_BLOCKS) {
+      const committed = journal.commit()
+      if (blockAllocator.hasPending || journal.aborted !== undefined) return committed
+    }
     return journal.ready(Math.min(OPERATION_CREDITS, journal.maxCredits))
   }
 

@@ -10,7 +10,7 @@ import { isInline } from './inline-data.js'
 import { convertInlineFile } from './inline-file.js'
 import type { Inode } from './inode.js'
 import { touchModified } from './timestamps.js'
-import { STEP_CREDITS } from './truncate.js'
+import { repeatStep, runStep } from './truncate.js'
 
 /** FALLOC_FL_*, linux/falloc.h. */
 export const FALLOC_FL_KEEP_SIZE = 0x1
@@ -51,7 +51,7 @@ export function fallocate(
     throw new FsError('EOPNOTSUPP', `fallocate mode 0x${mode.toString(16)} of a file without extents`)
   // All modes are about blocks.
   if (isInline(inode)) {
-    runOnce(journal, (handle) => {
+    runStep(journal, (handle) => {
       convertInlineFile(handle, inode)
       return true
     })
@@ -79,7 +79,7 @@ export function fallocate(
 
 /** ext4 of Linux changes the times of a file also when it then refuses to shift. */
 function touchFirst(journal: Journal, inode: Inode): void {
-  runOnce(journal, (handle) => {
+  runStep(journal, (handle) => {
     touchModified(handle, inode)
     return true
   })
@@ -110,26 +110,7 @@ function requireInsertable(inode: Inode, keepSize: boolean, offset: number, leng
 }
 
 function run(journal: Journal, step: Step): void | Promise<void> {
-  return runOnce(journal, step) ? undefined : runRest(journal, step)
-}
-
-function runOnce(journal: Journal, step: Step): boolean {
-  const handle = journal.start()
-  try {
-    const done = step(handle)
-    handle.stop()
-    return done
-  } catch (error) {
-    handle.revert()
-    throw error
-  }
-}
-
-async function runRest(journal: Journal, step: Step): Promise<void> {
-  do {
-    for (let wait = journal.ready(STEP_CREDITS); wait !== undefined; wait = journal.ready(STEP_CREDITS))
-      await wait
-  } while (!runOnce(journal, step))
+  return runStep(journal, step) ? undefined : repeatStep(journal, step)
 }
 
 function allocateStep(

@@ -23,7 +23,16 @@ export function fsync(by: Durability, inode: Inode, dataOnly: boolean): Promise<
   const settled = isLazy ? by.volume.lazyTimes?.settle([inode]) : undefined
   if (settled !== undefined) return settled.then(() => fsync(by, inode, dataOnly))
   const tid = dataOnly ? inode.datasyncTid : inode.syncTid
-  if (tid !== 0 && !tidGeq(by.journal.committedTid, tid)) return commitAndFlush(by, inode, tid)
+  const { journal } = by
+  if (tid !== 0 && !tidGeq(journal.committedTid, tid)) {
+    const committed = journal.waitForCommit(tid)
+    if (journal.aborted !== undefined) {
+      // Told here, once.
+      committed.catch(() => {})
+      requireSound(journal)
+    }
+    if (!tidGeq(journal.committedTid, tid)) return flushBehind(committed, by, inode)
+  }
   return flushIfDirty(by, inode)
 }
 
@@ -34,7 +43,7 @@ export async function syncfs(by: Durability): Promise<void> {
   await volume.lazyTimes?.settle()
   const stored = volume.device.storeSequence
   await journal.commit()
-  if (barrier && stored > volume.device.flushedSequence) await flush(by)
+  if (barrier && stored > volume.device.flushedSequence) await flush(by, volume.device.flush())
 }
 
 /** Whether changes of the inode, or of the entries that it lists, are durable before they are answered. */
@@ -53,19 +62,28 @@ function requireSound({ aborted }: Journal): void {
   if (aborted !== undefined) throw new FsError('EIO', 'the journal is aborted', { cause: aborted })
 }
 
-async function commitAndFlush(by: Durability, inode: Inode, tid: number): Promise<void> {
-  await by.journal.waitForCommit(tid)
+async function flushBehind(committed: Promise<void>, by: Durability, inode: Inode): Promise<void> {
+  await committed
   await flushIfDirty(by, inode)
 }
 
 function flushIfDirty(by: Durability, inode: Inode): Promise<void> | undefined {
-  return by.barrier && inode.dataSequence > by.volume.device.flushedSequence ? flush(by) : undefined
+  const { device } = by.volume
+  if (!by.barrier || inode.dataSequence <= device.flushedSequence) return undefined
+  if (device.flushAtOnce === undefined) return flush(by, device.flush())
+  try {
+    const wait = device.flushAtOnce()
+    return wait && flush(by, wait)
+  } catch (error) {
+    by.journal.abort(error)
+    throw error
+  }
 }
 
 /** A failed FLUSH leaves unknown what is durable: from then on the journal cannot be trusted. */
-async function flush({ volume, journal }: Durability): Promise<void> {
+async function flush({ journal }: Durability, flushed: Promise<void>): Promise<void> {
   try {
-    await volume.device.flush()
+    await flushed
   } catch (error) {
     journal.abort(error)
     throw error

@@ -39,19 +39,45 @@ export function truncate(handle: Handle, inode: Inode, size: number): boolean {
   return done
 }
 
-/** The next transactions of a truncate that did not fit in one. */
-export async function continueTruncate(journal: Journal, inode: Inode): Promise<void> {
-  for (let done = false; !done; ) {
-    for (let wait = journal.ready(STEP_CREDITS); wait !== undefined; wait = journal.ready(STEP_CREDITS))
-      await wait
-    const handle = journal.start()
-    try {
-      done = finishTruncate(handle, inode)
-      handle.stop()
-    } catch (error) {
-      handle.revert()
-      throw error
-    }
+/** The next transactions of a truncate that did not fit in one. Undefined when all is done. */
+export function continueTruncate(journal: Journal, inode: Inode): Promise<void> | undefined {
+  return repeatStep(journal, (handle) => finishTruncate(handle, inode))
+}
+
+/**
+ * Runs a step in one transaction after the other, each when the journal has room for it, until it says that all is done:
+ * undefined when that needed no waiting.
+ */
+export function repeatStep(journal: Journal, step: (handle: Handle) => boolean): Promise<void> | undefined {
+  do {
+    const wait = journal.ready(STEP_CREDITS)
+    if (wait !== undefined) return repeatBehind(wait, journal, step)
+  } while (!runStep(journal, step))
+  return undefined
+}
+
+async function repeatBehind(
+  wait: Promise<void>,
+  journal: Journal,
+  step: (handle: Handle) => boolean,
+): Promise<void> {
+  await wait
+  do {
+    for (let again = journal.ready(STEP_CREDITS); again !== undefined; again = journal.ready(STEP_CREDITS))
+      await again
+  } while (!runStep(journal, step))
+}
+
+/** One transaction's part. What fails is undone. */
+export function runStep(journal: Journal, step: (handle: Handle) => boolean): boolean {
+  const handle = journal.start()
+  try {
+    const done = step(handle)
+    handle.stop()
+    return done
+  } catch (error) {
+    handle.revert()
+    throw error
   }
 }
 

@@ -3,6 +3,7 @@ import type { BufferCache } from '../block/buffer-cache.js'
 import type { BufferHead } from '../block/buffer-head.js'
 import type { JournalCounters } from './journal-log.js'
 import type { RecoveryReport } from './recovery.js'
+import type { Steps } from './steps.js'
 import type { Transaction } from './transaction.js'
 import type { StoredState, TransactionStore } from './transaction-store.js'
 
@@ -62,13 +63,15 @@ export class HomeStore implements TransactionStore {
     return []
   }
 
-  async commit({ blocks }: Transaction): Promise<void> {
+  *commit({ blocks }: Transaction): Steps {
     const counters = this.#counters
     for (const head of blocks) this.#store(head)
     counters.blocksCheckpointed += blocks.size
     if (this.#barrier) {
       counters.flushes++
-      await this.#cache.device.flush()
+      const { device } = this.#cache
+      const wait = device.flushAtOnce === undefined ? device.flush() : device.flushAtOnce()
+      if (wait !== undefined) yield wait
     }
     if (this.#stopped) throw new FsError('EIO', 'journal aborted')
     counters.commits++
@@ -76,7 +79,7 @@ export class HomeStore implements TransactionStore {
 
   async writeHome(): Promise<void> {}
 
-  async checkpoint(): Promise<void> {}
+  *checkpoint(): Steps {}
 
   async clean(): Promise<void> {}
 

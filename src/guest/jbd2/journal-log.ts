@@ -10,6 +10,7 @@ import { Log } from './log.js'
 import { type LogFormat, logFormat } from './log-format.js'
 import { LogWriter } from './log-writer.js'
 import { findCommitted, type RecoveryReport, replay } from './recovery.js'
+import { type Steps, stepsDone } from './steps.js'
 import { nextTid } from './tid.js'
 import { isHarmlessTear } from './torn-tail.js'
 import type { Transaction } from './transaction.js'
@@ -163,7 +164,7 @@ export class JournalLog implements TransactionStore {
    * `alone` in it, the blocks committed before go home by the way: the first FLUSH covers them, the second the tail that
    * thereby moves.
    */
-  async commit(transaction: Transaction, alone = false): Promise<void> {
+  *commit(transaction: Transaction, alone = false): Steps {
     const { tid, blocks, revokes } = transaction
     const { counters, now } = this.#options
     const start = this.#ring.head
@@ -173,7 +174,7 @@ export class JournalLog implements TransactionStore {
     const copies = this.#writer.writeBody(transaction)
     const commitAt = this.#ring.take()
     if (!this.#active) this.#activate(startBlock, tid)
-    await this.#flush()
+    yield* this.#flushing()
     if (due) {
       // (5) Home copies of all before this transaction were covered by the FLUSH.
       this.#superblock.setTail(startBlock, tid)
@@ -181,7 +182,7 @@ export class JournalLog implements TransactionStore {
     }
     // (2) The FLUSH began after the body was stored.
     this.#writer.writeCommit(tid, commitAt, now())
-    await this.#flush()
+    yield* this.#flushing()
     // (3) Durable. (6) And so is the tail.
     if (due) this.#ring.release(start)
     // (7)
@@ -192,15 +193,15 @@ export class JournalLog implements TransactionStore {
   }
 
   /** Moves the tail up to the head, for want of space. `tid`: the next transaction to be committed. */
-  async checkpoint(tid: number, isChanged: (head: BufferHead) => boolean): Promise<void> {
+  *checkpoint(tid: number, isChanged: (head: BufferHead) => boolean): Steps {
     if (this.#ring.used === 0) return
     const head = this.#ring.head
     this.#writeHome(isChanged)
-    await this.#flush()
+    yield* this.#flushing()
     // (5)
     this.#superblock.setTail(this.#ring.block(head), tid)
     this.#storeSuperblock()
-    await this.#flush()
+    yield* this.#flushing()
     // (6)
     this.#ring.release(head)
   }
@@ -267,10 +268,16 @@ export class JournalLog implements TransactionStore {
     this.#superblock.store(this.#device, map.physical(0) * cache.blockSize)
   }
 
-  async #flush(): Promise<void> {
+  #flush(): Promise<void> {
+    return stepsDone(this.#flushing())
+  }
+
+  *#flushing(): Steps {
     if (this.#options.barrier) {
       this.#options.counters.flushes++
-      await this.#device.flush()
+      const device = this.#device
+      const wait = device.flushAtOnce === undefined ? device.flush() : device.flushAtOnce()
+      if (wait !== undefined) yield wait
     }
     if (this.#stopped) throw new FsError('EIO', 'journal aborted')
   }

@@ -9,6 +9,7 @@ import type { JournalOptions } from './journal-options.js'
 import { HOOK_BLOCKS, LogSpace } from './log-space.js'
 import { type JournalMedium, openStore, readMedium } from './open-store.js'
 import type { RecoveryReport } from './recovery.js'
+import { runSteps, type Steps, stepsDone } from './steps.js'
 import { nextTid, previousTid, tidGeq } from './tid.js'
 import { Transaction } from './transaction.js'
 import type { StoredState, TransactionStore } from './transaction-store.js'
@@ -290,7 +291,7 @@ export class Journal {
       const handle = this.start()
       last(handle)
       handle.stop()
-      await this.#commitRunning(true)
+      await stepsDone(this.#commitRunning(true))
     }
     this.#closed = true
     await this.#log.clean(this.#running.tid)
@@ -341,16 +342,16 @@ export class Journal {
   }
 
   #work(): void {
-    if (!this.#working && this.#handle === undefined) void this.#drain()
+    if (!this.#working && this.#handle === undefined) runSteps(this.#drain())
   }
 
   /** (4) One commit or checkpoint after the other, as long as any is asked for. */
-  async #drain(): Promise<void> {
+  *#drain(): Steps {
     this.#working = true
     try {
       while (this.#aborted === undefined) {
-        if (this.#wantSpace) await this.#makeSpace()
-        else if (this.#running.requested) await this.#commitRunning()
+        if (this.#wantSpace) yield* this.#makeSpace()
+        else if (this.#running.requested) yield* this.#commitRunning()
         else break
         this.#turnOver()
       }
@@ -367,16 +368,16 @@ export class Journal {
     turn?.complete()
   }
 
-  async #makeSpace(): Promise<void> {
+  *#makeSpace(): Steps {
     this.#wantSpace = false
-    await this.#log.checkpoint(this.#running.tid, (head) => this.#running.blocks.has(head))
+    yield* this.#log.checkpoint(this.#running.tid, (head) => this.#running.blocks.has(head))
   }
 
   /** `alone`: all committed before goes home first, so that nothing else in the log counts any more. */
-  async #commitRunning(alone = false): Promise<void> {
-    if (this.#space.size(this.#running, 0) > this.#log.free) await this.#makeSpace()
+  *#commitRunning(alone = false): Steps {
+    if (this.#space.size(this.#running, 0) > this.#log.free) yield* this.#makeSpace()
     const transaction = this.#close()
-    await this.#log.commit(transaction, alone)
+    yield* this.#log.commit(transaction, alone)
     this.#finish(transaction)
   }
 

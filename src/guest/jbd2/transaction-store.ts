@@ -1,6 +1,7 @@
 import type { DirectAccess } from '../block/block-device.js'
 import type { BufferHead } from '../block/buffer-head.js'
 import type { RecoveryReport } from './recovery.js'
+import type { Steps } from './steps.js'
 import type { Transaction } from './transaction.js'
 
 /** What a journal remembers of its life before: its superblock's. */
@@ -16,7 +17,7 @@ export interface StoredState {
   readonly isTorn: boolean
 }
 
-/** Where transactions go to become durable: a log, or home at once. One of its promises is under way at a time. */
+/** Where transactions go to become durable: a log, or home at once. One of its promises or steps is under way at a time. */
 export interface TransactionStore {
   /** Blocks that it holds. */
   readonly length: number
@@ -37,11 +38,11 @@ export interface TransactionStore {
   resume(): void
   fastCommitBlocks(): DirectAccess[]
   /** Makes a closed transaction durable; `alone`: when all before it is home. */
-  commit(transaction: Transaction, alone?: boolean): Promise<void>
+  commit(transaction: Transaction, alone?: boolean): Steps
   /** Brings home what is committed, durably. */
   writeHome(isChanged: (head: BufferHead) => boolean): Promise<void>
   /** Makes room. `tid`: the next transaction to be committed. */
-  checkpoint(tid: number, isChanged: (head: BufferHead) => boolean): Promise<void>
+  checkpoint(tid: number, isChanged: (head: BufferHead) => boolean): Steps
   /** Brings everything home, durably. `tid`: the next transaction. */
   clean(tid: number): Promise<void>
   /** After this nothing is stored. */

@@ -1,4 +1,5 @@
 import { Completion } from '../../../lib/completion.js'
+import type { FsError } from '../../../lib/errno.js'
 import type { DmaMemory } from '../../bus/dma-memory.js'
 import type { BufferRange } from '../../virtio/descriptor-table.js'
 import {
@@ -14,6 +15,8 @@ export class FlushRequest {
   readonly completion = new Completion()
   /** When its waiter gives up, in ms of the driver's clock. */
   readonly deadline: number
+  /** Set when it has failed. */
+  error: FsError | undefined
 
   constructor(deadline: number) {
     this.deadline = deadline

@@ -12,10 +12,18 @@ export class NdRegion {
   /** As in sysfs: who found the region. */
   readonly providerName: string
   readonly flush: FlushCallback
+  /** As {@link flush}; undefined when all is durable by the end of the call. Throws what flush would reject with. */
+  readonly flushAtOnce: (() => Promise<void> | undefined) | undefined
 
-  constructor(region: PmemRegion, providerName: string, flush: FlushCallback) {
+  constructor(
+    region: PmemRegion,
+    providerName: string,
+    flush: FlushCallback,
+    flushAtOnce?: () => Promise<void> | undefined,
+  ) {
     this.region = region
     this.providerName = providerName
     this.flush = flush
+    this.flushAtOnce = flushAtOnce
   }
 }

@@ -10,12 +10,15 @@ export class PmemDisk implements BlockDevice {
   readonly #ndRegion: NdRegion
   #flushedSequence = 0
 
-  /** `index` is the number in its name: `pmem0`. */
-  constructor(index: number, ndRegion: NdRegion) {
+  readonly flushAtOnce: (() => Promise<void> | undefined) | undefined
+
+  /** `index` is the number in its name: `pmem0`. `atOnce`: {@link flushAtOnce} is wanted, where the region has it. */
+  constructor(index: number, ndRegion: NdRegion, { atOnce = false }: { atOnce?: boolean } = {}) {
     this.name = `pmem${index}`
     this.size = ndRegion.region.size
     this.readOnly = ndRegion.region.readOnly
     this.#ndRegion = ndRegion
+    this.flushAtOnce = atOnce && ndRegion.flushAtOnce !== undefined ? () => this.#flushAtOnce() : undefined
   }
 
   get storeSequence(): number {
@@ -68,14 +71,34 @@ export class PmemDisk implements BlockDevice {
 
   /** What was stored while the flush is under way is not covered by it, whatever the host did. */
   async flush(): Promise<void> {
+    await this.#covering(this.storeSequence, () => this.#ndRegion.flush())
+  }
+
+  #flushAtOnce(): Promise<void> | undefined {
     const covered = this.storeSequence
+    let wait: Promise<void> | undefined
     try {
-      await this.#ndRegion.flush()
+      wait = this.#ndRegion.flushAtOnce?.()
     } catch (error) {
-      if (error instanceof FsError && error.code === 'EIO') throw error
-      throw new FsError('EIO', `${this.name}: flush failed`, { cause: error })
+      throw this.#failed(error)
+    }
+    if (wait !== undefined) return this.#covering(covered, () => wait)
+    this.#flushedSequence = Math.max(this.#flushedSequence, covered)
+    return undefined
+  }
+
+  async #covering(covered: number, flush: () => Promise<void>): Promise<void> {
+    try {
+      await flush()
+    } catch (error) {
+      throw this.#failed(error)
     }
     this.#flushedSequence = Math.max(this.#flushedSequence, covered)
+  }
+
+  #failed(error: unknown): unknown {
+    if (error instanceof FsError && error.code === 'EIO') return error
+    return new FsError('EIO', `${this.name}: flush failed`, { cause: error })
   }
 
   #checkStore(offset: number, length: number): void {

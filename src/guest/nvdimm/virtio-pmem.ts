@@ -91,7 +91,12 @@ export class VirtioPmem {
     this.#options = options
     this.#resources = this.#bringUp()
     const { range } = this.#resources
-    this.ndRegion = new NdRegion(this.#memoryAt(range), 'virtio-pmem', () => this.flush())
+    this.ndRegion = new NdRegion(
+      this.#memoryAt(range),
+      'virtio-pmem',
+      () => this.flush(),
+      () => this.flushAtOnce(),
+    )
     // Last: whoever gets the region may flush at once.
     options.transport.driverOk()
     log('probe: %d bytes at %d', range.size, range.start)
@@ -119,13 +124,29 @@ export class VirtioPmem {
 
   /** Makes durable every store made before the call. Rejects with FsError EIO, see invariant (2). */
   flush(): Promise<void> {
+    return this.#ask().completion.promise
+  }
+
+  /** As {@link flush}; undefined when the device has answered within the call. Throws FsError EIO. */
+  flushAtOnce(): Promise<void> | undefined {
+    const request = this.#ask()
+    const { completion } = request
+    if (!completion.done) return completion.promise
+    // What it tells is told here.
+    completion.promise.catch(() => {})
+    if (request.error !== undefined) throw request.error
+    return undefined
+  }
+
+  /** Asks the device for a flush. */
+  #ask(): FlushRequest {
     this.statistics.flushes++
     if (this.#state === 'live' && this.#options.transport.needsReset) this.#break('device needs reset')
-    if (this.#state !== 'live') {
-      this.statistics.failures++
-      return Promise.reject(new FsError('EIO', `virtio-pmem: device is ${this.#state}`))
-    }
     const request = new FlushRequest(this.#options.now() + (this.#options.timeout ?? TIMEOUT))
+    if (this.#state !== 'live') {
+      this.#fail(request, `device is ${this.#state}`)
+      return request
+    }
     this.#requests.add(request)
     const buffer = this.#waiting.length === 0 ? this.#resources.free.pop() : undefined
     if (buffer === undefined) {
@@ -136,7 +157,7 @@ export class VirtioPmem {
       // The device may run, and answer, within this call.
       this.#resources.queue.kick()
     }
-    return request.completion.promise
+    return request
   }
 
   /** The interrupt line was raised, or may have been: takes what the device is done with. */
@@ -220,7 +241,8 @@ export class VirtioPmem {
 
   #fail(request: FlushRequest, why: string): void {
     this.statistics.failures++
-    request.completion.fail(new FsError('EIO', `virtio-pmem: ${why}`))
+    request.error = new FsError('EIO', `virtio-pmem: ${why}`)
+    request.completion.fail(request.error)
   }
 
   /** The buffers stay the device's (invariant 3); only the waiters go. */
