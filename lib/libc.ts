@@ -33,6 +33,8 @@ const libc = {
   poll: library.func('int poll(void *, unsigned long, int)'),
   mount: library.func('int mount(const char *, const char *, const char *, unsigned long, const char *)'),
   umount2: library.func('int umount2(const char *, int)'),
+  /** For calls that the library has no function for, as musl and older versions of glibc. */
+  syscall: library.func('long syscall(long, ...)'),
   socketpair: library.func('int socketpair(int, int, int, void *)'),
   socket: library.func('int socket(int, int, int)'),
   sendto: library.func('long sendto(int, void *, size_t, int, void *, unsigned int)'),
@@ -353,4 +355,40 @@ export function datagramSocket(): number {
 export function sendtoRaw(socket: number, bytes: Uint8Array, address: Uint8Array): number {
   const count: number = libc.sendto(socket, bytes, bytes.length, 0, address, address.length)
   return count < 0 ? -koffi.errno() : count
+}
+
+/** Numbers of system calls, the same on all architectures. */
+const SYS_OPEN_TREE = 428
+const SYS_MOVE_MOUNT = 429
+const SYS_MOUNT_SETATTR = 442
+
+const AT_FDCWD = -100
+const AT_EMPTY_PATH = 0x1000
+const OPEN_TREE_CLONE = 1
+const OPEN_TREE_CLOEXEC = 0x80000
+const MOVE_MOUNT_F_EMPTY_PATH = 0x4
+const MOUNT_ATTR_IDMAP = 0x100000n
+
+/** open_tree(2): a file descriptor of another mount, seen nowhere yet, of what is mounted at `path`. */
+export function cloneMount(path: string): number {
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC
+  const fd: number = libc.syscall(SYS_OPEN_TREE, 'int', AT_FDCWD, 'const char *', path, 'unsigned int', flags)
+  if (fd < 0) throw lastError('open_tree', path)
+  return fd
+}
+
+/** mount_setattr(2): owners are seen through a user namespace from now on; `mount` was never mounted anywhere. */
+export function setMountIdmap(mount: number, userNamespace: number): void {
+  // struct mount_attr: what to set and to clear, the propagation, the user namespace.
+  const attr = BigUint64Array.of(MOUNT_ATTR_IDMAP, 0n, 0n, BigInt(userNamespace))
+  const rest = ['unsigned int', AT_EMPTY_PATH, 'void *', attr, 'size_t', attr.byteLength]
+  if (libc.syscall(SYS_MOUNT_SETATTR, 'int', mount, 'const char *', '', ...rest) !== 0)
+    throw lastError('mount_setattr')
+}
+
+/** move_mount(2): mounts what {@link cloneMount} made. */
+export function moveMount(mount: number, path: string): void {
+  const to = ['int', AT_FDCWD, 'const char *', path, 'unsigned int', MOVE_MOUNT_F_EMPTY_PATH]
+  if (libc.syscall(SYS_MOVE_MOUNT, 'int', mount, 'const char *', '', ...to) !== 0)
+    throw lastError('move_mount', path)
 }

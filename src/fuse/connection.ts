@@ -27,6 +27,8 @@ export interface ConnectionOptions {
   acl?: boolean
   /** Every access is to be seen: targets of symlinks and entries of directories are not cached. */
   strictatime?: boolean
+  /** There may be idmapped mounts, for which the kernel tells who asks only where something is created. */
+  idmapped?: boolean
   /** What DESTROY does, after all inodes were given back; FileSystem.unmount when absent. */
   unmount?: () => Promise<void>
   callerMemory?: CallerMemory
@@ -43,6 +45,7 @@ export class Connection {
   readonly dax: DaxMode
   readonly acl: boolean
   readonly strictatime: boolean
+  readonly idmapped: boolean
   readonly nodes: NodeTable
   readonly statistics = new Statistics()
   /** The reply buffer; payloads begin at PAYLOAD. */
@@ -83,6 +86,7 @@ export class Connection {
     this.#groupsOf = options.groupsOf ?? (() => [])
     this.callerMemory = options.callerMemory
     this.strictatime = options.strictatime ?? false
+    this.idmapped = options.idmapped ?? false
     this.#isDax = options.isDax ?? (() => false)
     this.#unmount = options.unmount ?? (() => fs.unmount())
   }

@@ -4,9 +4,9 @@ import type { DaxMode } from './connection.js'
 
 /**
  * `write-back`: with {@link DaxMode} `never`, where the kernel's page cache has the data. `acl`: unless ACLs are off.
- * `no strictatime`: unless every access has to be seen.
+ * `no strictatime`: unless every access has to be seen. `idmapped`: for mounts that show owners as others.
  */
-type Answer = 'taken' | 'write-back' | 'acl' | 'no strictatime' | 'not taken'
+type Answer = 'taken' | 'write-back' | 'acl' | 'no strictatime' | 'idmapped' | 'not taken'
 
 /** Every flag of the protocol that the kernel offers. */
 export const NEGOTIATION: Readonly<Record<InitFlagName, readonly [answer: Answer, why: string]>> = {
@@ -65,8 +65,8 @@ export const NEGOTIATION: Readonly<Record<InitFlagName, readonly [answer: Answer
   NO_EXPORT_SUPPORT: ['not taken', 'the contrary of EXPORT_SUPPORT'],
   HAS_RESEND: ['not taken', 'requests do not outlive the server: its death is a crash'],
   ALLOW_IDMAP: [
-    'not taken',
-    'requests would come without user ids: reserved blocks and set-id bits need them',
+    'idmapped',
+    'most requests come without user ids then, which reserved blocks and set-id bits need: only where it is asked for',
   ],
   OVER_IO_URING: ['not taken', 'not offered unless the administrator enables it'],
   REQUEST_TIMEOUT: ['not taken', 'a FLUSH takes as long as the disk of the host'],
@@ -81,18 +81,21 @@ const TAKEN = namesOf('taken')
 const WRITE_BACK = namesOf('write-back')
 const ACL = namesOf('acl')
 const NO_STRICTATIME = namesOf('no strictatime')
+const IDMAPPED = namesOf('idmapped')
 
 export interface NegotiationOptions {
   dax: DaxMode
   acl: boolean
   strictatime: boolean
+  idmapped: boolean
 }
 
 /** What of the kernel's offer is taken. */
-export function negotiate(offered: FlagWords, { dax, acl, strictatime }: NegotiationOptions): FlagWords {
-  let low = TAKEN.low
-  if (dax === 'never') low |= WRITE_BACK.low
-  if (acl) low |= ACL.low
-  if (!strictatime) low |= NO_STRICTATIME.low
-  return { low: (offered.low & low) >>> 0, high: (offered.high & TAKEN.high) >>> 0 }
+export function negotiate(offered: FlagWords, options: NegotiationOptions): FlagWords {
+  let { low, high } = TAKEN
+  if (options.dax === 'never') low |= WRITE_BACK.low
+  if (options.acl) low |= ACL.low
+  if (!options.strictatime) low |= NO_STRICTATIME.low
+  if (options.idmapped) high |= IDMAPPED.high
+  return { low: (offered.low & low) >>> 0, high: (offered.high & high) >>> 0 }
 }

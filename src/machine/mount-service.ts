@@ -8,6 +8,7 @@ import type { HostMemoryHandle } from '../host/host-memory.js'
 import { RAM_SIZE } from './address-map.js'
 import { unmountAfterDeath } from './auto-unmount.js'
 import type { HostStatus } from './host.js'
+import { replaceByIdmapped } from './idmapped-mount.js'
 import { needsWritableImage } from './image-state.js'
 import type { MountOptions, MountType } from './machine-options.js'
 import { MonitorServer } from './monitor-server.js'
@@ -160,6 +161,7 @@ export class MountService {
       // Mounted or not: it is freed when its last user is gone.
       await loop?.detach()
     }
+    await this.#mapIds()
     if (this.#options.autoUnmount) unmountAfterDeath(this.#options.dir)
     const { recovery } = mounted
     const readOnlyReason = opened.readOnlyReason ?? mounted.readOnlyReason
@@ -174,6 +176,20 @@ export class MountService {
     const identity = identifyProcess(process.pid) ?? { pid: process.pid, startTime: 0 }
     this.#files.write({ ...identity, options: this.#options, type, started: new Date().toISOString() })
     void this.#watch()
+  }
+
+  /** Where it cannot be, nothing stays mounted. */
+  async #mapIds(): Promise<void> {
+    const { dir, idmap } = this.#options
+    if (idmap.length === 0) return
+    try {
+      await replaceByIdmapped(dir, idmap)
+    } catch (error) {
+      await unmount(dir, { lazy: true })
+      await this.#vcpuEnded.promise
+      await this.#iothread.ask('shutDown')
+      throw error
+    }
   }
 
   #open(): Promise<Extract<IothreadOpened, { opened: unknown }>['opened']> {

@@ -256,8 +256,3 @@ table.set('X-mount.idmap', {
     return `X-mount.idmap=${parts.join(' ')}`
   },
 })
-
-for (const name of ['X-mount.idmap']) {
-  table.delete(name)
-  refuse('not supported', name)
-}

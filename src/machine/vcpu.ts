@@ -189,6 +189,7 @@ class Vcpu implements TurnWork {
       isDax: (ino) => fs.isDax(ino),
       acl: options.acl,
       strictatime: options.strictatime,
+      idmapped: options.idmap.length > 0,
       unmount: () => fs.unmount(),
       callerMemory: this.#callers.read,
       groupsOf: supplementaryGroups,

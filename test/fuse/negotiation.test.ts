@@ -11,8 +11,8 @@ t.test('each flag of the protocol is taken or not, for a reason', async (t) => {
 })
 
 t.test('negotiate: what is offered and wanted, the write-back cache where pages are cached', async (t) => {
-  const taken = (dax: 'always' | 'never' | 'inode', acl = true, strictatime = false) =>
-    names.filter((name) => hasFlag(negotiate(ALL, { dax, acl, strictatime }), name))
+  const taken = (dax: 'always' | 'never' | 'inode', acl = true, strictatime = false, idmapped = false) =>
+    names.filter((name) => hasFlag(negotiate(ALL, { dax, acl, strictatime, idmapped }), name))
   const answers = ['taken', 'acl', 'no strictatime']
   const always = names.filter((name) => answers.includes(NEGOTIATION[name][0]))
   t.same(taken('always'), always)
@@ -29,9 +29,16 @@ t.test('negotiate: what is offered and wanted, the write-back cache where pages 
     taken('always', true, true),
     always.filter((name) => !['CACHE_SYMLINKS', 'NO_OPENDIR_SUPPORT'].includes(name)),
   )
-  t.same(negotiate({ low: 0, high: 0 }, { dax: 'never', acl: true, strictatime: false }), { low: 0, high: 0 })
+  t.same(
+    taken('always', true, false, true).filter((name) => !always.includes(name)),
+    ['ALLOW_IDMAP'],
+  )
+  t.same(negotiate({ low: 0, high: 0 }, { dax: 'never', acl: true, strictatime: false, idmapped: false }), {
+    low: 0,
+    high: 0,
+  })
   const some = flagWords(['CREATE_SUPP_GROUP', 'PASSTHROUGH', 'INIT_EXT'])
-  t.same(negotiate(some, { dax: 'always', acl: true, strictatime: false }), {
+  t.same(negotiate(some, { dax: 'always', acl: true, strictatime: false, idmapped: false }), {
     low: 1 << 30,
     high: 4,
   })

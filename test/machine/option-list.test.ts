@@ -24,6 +24,18 @@ t.test('parseOptionList: each option -> its field', async (t) => {
     'ro,norecovery': { readOnly: true, noload: true },
     'ro,sb=32768': { readOnly: true, superblock: 32768 },
     noatime: { noatime: true },
+    nodiratime: { nodiratime: true },
+    strictatime: { strictatime: true },
+    lazytime: { lazytime: true },
+    sync: { sync: true },
+    dirsync: { dirsync: true },
+    discard: { discard: true },
+    'X-mount.idmap=u:0:1000:1 5:6:7': {
+      idmap: [
+        { of: 'uid', first: 0, seen: 1000, count: 1 },
+        { of: 'both', first: 5, seen: 6, count: 7 },
+      ],
+    },
     nouser_xattr: { userXattr: false },
     noacl: { acl: false },
     'resuid=1000': { resuid: 1000 },
@@ -85,7 +97,14 @@ t.test('parseOptionList: options that cannot be had -> refused by name', async (
 t.test('parseOptionList: bad values -> refused, option and value named', async (t) => {
   const lists = ['dax=maybe', 'commit=', 'commit=-1', 'commit', 'errors', 'errors=never', 'barrier=2', 'ro=1']
   lists.push('resuid=root', 'resuid=4294967296', 'ro,sb=0', 'ro,sb', 'relatime=1', 'data', 'host_cache=none')
-  lists.push('stripe', 'stripe=x', 'noatime=0')
+  lists.push(
+    'stripe',
+    'stripe=x',
+    'noatime=0',
+    'X-mount.idmap=',
+    'X-mount.idmap=u:0:1',
+    'X-mount.idmap=b:0:0:0',
+  )
   for (const list of lists) {
     const last = list.slice(list.lastIndexOf(',') + 1)
     t.throws(() => parseOptionList(list), refusal(new RegExp(`mount option ${last}: `)), list)
@@ -114,13 +133,13 @@ t.test('formatOptionList: any options -> parsed to the same', async (t) => {
     barrier: fc.boolean(),
     noload: fc.boolean(),
     superblock: fc.option(fc.integer({ min: 1, max: 0xffff_ffff }), { nil: undefined }),
-    discard: fc.constant(false),
+    discard: fc.boolean(),
     noatime: fc.boolean(),
-    nodiratime: fc.constant(false),
-    strictatime: fc.constant(false),
-    lazytime: fc.constant(false),
-    sync: fc.constant(false),
-    dirsync: fc.constant(false),
+    nodiratime: fc.boolean(),
+    strictatime: fc.boolean(),
+    lazytime: fc.boolean(),
+    sync: fc.boolean(),
+    dirsync: fc.boolean(),
     userXattr: fc.boolean(),
     acl: fc.boolean(),
     resuid: fc.option(id, { nil: undefined }),
@@ -136,7 +155,15 @@ t.test('formatOptionList: any options -> parsed to the same', async (t) => {
     nosymfollow: fc.boolean(),
     autoUnmount: fc.boolean(),
     allowOther: fc.constantFrom(undefined, true as const),
-    idmap: fc.constant([]),
+    idmap: fc.array(
+      fc.record({
+        of: fc.constantFrom('uid' as const, 'gid' as const, 'both' as const),
+        first: fc.nat(1000),
+        seen: fc.nat(1000),
+        count: fc.integer({ min: 1, max: 1000 }),
+      }),
+      { maxLength: 3 },
+    ),
   })
   fc.assert(
     fc.property(options, (value) => {
