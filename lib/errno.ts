@@ -39,6 +39,7 @@ export const E = Object.freeze({
   EPROTO: 71,
   EBADMSG: 74,
   EOVERFLOW: 75,
+  EILSEQ: 84,
   // The same number in Linux; Node's name for it.
   ENOTSUP: 95,
   EOPNOTSUPP: 95,

@@ -23,6 +23,7 @@ const libc = {
   pread: library.func('long pread(int, uintptr_t, size_t, int64_t)'),
   lseek: library.func('int64_t lseek(int, int64_t, int)'),
   fdatasync: library.func('int fdatasync(int)'),
+  dup: library.func('int dup(int)'),
   flock: library.func('int flock(int, int)'),
   fcntl: library.func('int fcntl(int, int, int)'),
   fallocate: library.func('int fallocate(int, int, int64_t, int64_t)'),
@@ -274,6 +275,19 @@ export function tryFlock(fd: number, operation: number): boolean {
 /** Sets FD_CLOEXEC (fcntl F_SETFD), or clears it so that a child process inherits `fd`. */
 export function setCloseOnExec(fd: number, closed = true): void {
   if (libc.fcntl(fd, F_SETFD, closed ? FD_CLOEXEC : 0) !== 0) throw lastError('fcntl')
+}
+
+/** dup(2): another file descriptor, not inherited, of the same open file. */
+export function duplicate(fd: number): number {
+  const copy: number = libc.dup(fd)
+  if (copy < 0) throw lastError('dup')
+  setCloseOnExec(copy)
+  return copy
+}
+
+/** dlopen(3) of a library that another one needs, found by its SONAME from then on. It stays. Throws Error. */
+export function loadLibrary(path: string): void {
+  koffi.load(path)
 }
 
 /** Gives the range back to the file system; it reads as zero. The file's length stays. */

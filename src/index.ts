@@ -24,7 +24,7 @@ export { Prng } from '../lib/prng.js'
 export { type CheckOptions, type CheckReport, checkImage as fsck } from './machine/check-image.js'
 export { type FormatOptions, formatImage as mkfs } from './machine/format-image.js'
 export { InlineMachine, type InlineMachineOptions } from './machine/inline-machine.js'
-export type { DaxMode, ErrorPolicy, HostCache, MountType } from './machine/machine-options.js'
+export type { DaxMode, ErrorPolicy, FrontEnd, HostCache, MountType } from './machine/machine-options.js'
 export type { CrashReport, MountReport, MountStatus, RecoverySummary } from './machine/mount-report.js'
 export {
   type Disk,

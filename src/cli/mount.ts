@@ -1,6 +1,12 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { FsError } from '../../lib/errno.js'
-import type { HostCache, ListedOptions, MountOptions, MountType } from '../machine/machine-options.js'
+import type {
+  FrontEnd,
+  HostCache,
+  ListedOptions,
+  MountOptions,
+  MountType,
+} from '../machine/machine-options.js'
 import { resolveMountPoint } from '../machine/mount-point.js'
 import { parseOptionList } from '../machine/option-list.js'
 import { fail, mountExitStatus, plainMessage } from './failure.js'
@@ -10,6 +16,7 @@ interface Flags {
   options: ListedOptions
   foreground?: boolean
   hostCache?: HostCache
+  frontEnd?: FrontEnd
   mountType?: MountType
 }
 
@@ -69,6 +76,14 @@ export function mountCommand(): Command {
         .default(undefined, 'emulated'),
     )
     .addOption(
+      new Option(
+        '--front-end <name>',
+        'what speaks with the kernel: fakedax itself, or libfuse 2 by the npm package fuse-native, with its limits (see README)',
+      )
+        .choices(['kernel', 'fuse-native'])
+        .default(undefined, 'kernel'),
+    )
+    .addOption(
       new Option('--mount-type <type>', 'by default fuseblk where possible')
         .choices(['fuse', 'fuseblk'])
         .hideHelp(),
@@ -81,6 +96,7 @@ export function mountCommand(): Command {
           image: existingImage(image),
           dir: resolveMountPoint(dir),
           ...(flags.hostCache === undefined ? {} : { hostCache: flags.hostCache }),
+          ...(flags.frontEnd === undefined ? {} : { frontEnd: flags.frontEnd }),
           type: flags.mountType,
         }
         if (flags.foreground) await serveInForeground(options)

@@ -9,6 +9,11 @@ const MEANING = {
   fuse: 'fuse: sync(2) does not reach the file system; use fsync(2) or "fakedax sync"',
 } as const
 
+const FRONT_ENDS = {
+  kernel: "kernel: fakedax itself speaks the kernel's protocol",
+  'fuse-native': 'fuse-native: libfuse 2, for the user who mounted only',
+} as const
+
 function rows(summary: MountSummary): [string, string][] {
   const { record, state, status } = summary
   const { options } = record
@@ -17,6 +22,7 @@ function rows(summary: MountSummary): [string, string][] {
     ['image', options.image],
     ['options', `${formatOptionList(options)}, host cache ${options.hostCache}`],
     ['kind', MEANING[record.type]],
+    ['front', FRONT_ENDS[options.frontEnd]],
   ]
   if (state === 'dead')
     return [...about, ['state', `DEAD: process ${record.pid} is gone; "fakedax umount" clears it away`]]

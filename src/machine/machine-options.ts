@@ -4,6 +4,8 @@ export type DaxMode = 'always' | 'never' | 'inode'
 export type ErrorPolicy = 'continue' | 'remount-ro' | 'panic'
 /** How the mount is made: `fuseblk` stands on a loop device, so that sync(2) and syncfs(2) reach the file system. */
 export type MountType = 'fuse' | 'fuseblk'
+/** What speaks with the kernel: this program itself, or libfuse 2 by the npm package fuse-native. */
+export type FrontEnd = 'kernel' | 'fuse-native'
 
 /** A machine: its disk image and how its guest mounts it. Named options are ext4's and mount(8)'s. */
 export interface MachineOptions {
@@ -69,6 +71,7 @@ export interface MountOptions extends MachineOptions {
   dir: string
   /** Undefined: `fuseblk` where root and a loop device are to be had, else `fuse`. */
   type: MountType | undefined
+  frontEnd: FrontEnd
 
   nosuid: boolean
   nodev: boolean
@@ -116,5 +119,6 @@ export const DEFAULT_OPTIONS: ListedOptions = Object.freeze({
   nosymfollow: false,
   allowOther: undefined,
   autoUnmount: false,
+  frontEnd: 'kernel',
   idmap: [],
 } satisfies ListedOptions)

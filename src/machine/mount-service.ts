@@ -1,9 +1,11 @@
 import createDebug from 'debug'
 import { Completion } from '../../lib/completion.js'
-import { FsError } from '../../lib/errno.js'
+import { E, FsError } from '../../lib/errno.js'
 import { eventfd } from '../../lib/libc.js'
 import { LoopDevice } from '../fuse/loop-device.js'
 import { unmount, unmountSync } from '../fuse/mount.js'
+import { mountByPaths } from '../fuse/native/path-mount.js'
+import type { PathCall, PathReply } from '../fuse/native/path-operations.js'
 import type { HostMemoryHandle } from '../host/host-memory.js'
 import { RAM_SIZE } from './address-map.js'
 import { unmountAfterDeath } from './auto-unmount.js'
@@ -14,6 +16,7 @@ import type { MountOptions, MountType } from './machine-options.js'
 import { MonitorServer } from './monitor-server.js'
 import type { CrashReport, MountReport, MountStatus } from './mount-report.js'
 import { isOurs, mountedAt } from './mount-table.js'
+import { pathMountFlags, requirePathMountOptions } from './path-mount-options.js'
 import { identifyProcess } from './process-identity.js'
 import { readProcessMemory } from './process-memory.js'
 import { MountFiles } from './runtime-directory.js'
@@ -66,6 +69,7 @@ export class MountService {
    * is left behind then but threads, which end with the process.
    */
   static async start(options: MountOptions): Promise<MountService> {
+    requirePathMountOptions(options)
     const service = new MountService(options)
     try {
       await service.#start()
@@ -161,6 +165,7 @@ export class MountService {
       // Mounted or not: it is freed when its last user is gone.
       await loop?.detach()
     }
+    if (this.#options.frontEnd === 'fuse-native') await this.#mountByPaths(mounted)
     await this.#mapIds()
     if (this.#options.autoUnmount) unmountAfterDeath(this.#options.dir)
     const { recovery } = mounted
@@ -224,11 +229,41 @@ export class MountService {
     this.#vcpu.post({ callerMemory: { id, bytes } } satisfies CallerMemoryAnswer)
   }
 
+  /** The package fuse-native works in the main thread only: so that mounts, and hands to the vcpu what is asked. */
+  async #mountByPaths({ readOnly, directIo }: VcpuMounted): Promise<void> {
+    const { dir, image } = this.#options
+    try {
+      const connected = await mountByPaths({
+        mountpoint: dir,
+        source: image,
+        readOnly,
+        directIo,
+        flags: pathMountFlags(this.#options),
+        perform: (call) => this.#perform(call),
+      })
+      await this.#vcpu.ask({ connected })
+    } catch (error) {
+      await this.#vcpu.ask('close')
+      await this.#vcpuEnded.promise
+      await this.#iothread.ask('shutDown')
+      throw error
+    }
+  }
+
+  async #perform(call: PathCall): Promise<PathReply> {
+    try {
+      return await this.#vcpu.ask<PathReply>({ perform: call })
+    } catch (error) {
+      log('%s: %s', call.operation, (error as Error).message)
+      return { error: -E.EIO }
+    }
+  }
+
   async #attachLoopDevice(readOnly: boolean): Promise<LoopDevice | undefined> {
-    const { type, image } = this.#options
+    const { type, image, frontEnd } = this.#options
     const root = process.geteuid?.() === 0
     if (type === 'fuseblk' && !root) throw new FsError('EPERM', 'a mount of type fuseblk needs root')
-    if (type === 'fuse' || !root) return undefined
+    if (type === 'fuse' || frontEnd === 'fuse-native' || !root) return undefined
     try {
       return await LoopDevice.attach(image, { readOnly })
     } catch (error) {

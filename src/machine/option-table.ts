@@ -60,7 +60,7 @@ function alias(name: string, of: string): void {
   table.set(name, { set })
 }
 
-function choice<K extends 'dax' | 'errors' | 'hostCache'>(
+function choice<K extends 'dax' | 'errors' | 'hostCache' | 'frontEnd'>(
   name: string,
   key: K,
   choices: readonly NonNullable<ListedOptions[K]>[],
@@ -229,6 +229,7 @@ ignore('default_permissions')
 
 // Of this program.
 choice('host_cache', 'hostCache', ['emulated', 'kernel'], { show: (value) => value === 'kernel' })
+choice('front_end', 'frontEnd', ['kernel', 'fuse-native'], { show: (value) => value === 'fuse-native' })
 
 const ID_TYPES: Readonly<Record<string, IdMapping['of']>> = { u: 'uid', g: 'gid', b: 'both' }
 

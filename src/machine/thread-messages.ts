@@ -1,3 +1,4 @@
+import type { PathCall } from '../fuse/native/path-operations.js'
 import type { HostMemoryHandle } from '../host/host-memory.js'
 import type { MountOptions } from './machine-options.js'
 import type { MonitorFailure } from './monitor-protocol.js'
@@ -16,7 +17,11 @@ export interface Answer {
 }
 
 export type IothreadCommand = 'status' | 'keepAll' | 'shutDown'
-export type VcpuCommand = 'status' | 'sync' | 'halt'
+/**
+ * With the front end fuse-native: `connected` is the file descriptor by which the vcpu learns of the end of the mount,
+ * `perform` an operation of a program's, answered by a PathReply, `close` says that nothing could be mounted.
+ */
+export type VcpuCommand = 'status' | 'sync' | 'halt' | 'close' | { connected: number } | { perform: PathCall }
 
 /** What both workers are started with. */
 export interface IothreadStart {
@@ -56,6 +61,8 @@ export interface VcpuMounted {
   readOnly: boolean
   readOnlyReason: string | undefined
   recovery: RecoverySummary | undefined
+  /** File data passes the kernel's page cache by. */
+  directIo: boolean
 }
 
 /** What the vcpu asks of the main thread: it must not touch a caller's memory itself, which may be of its own mount. */

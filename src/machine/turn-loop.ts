@@ -43,6 +43,8 @@ export interface TurnLoopOptions {
 export class TurnLoop {
   /** The file descriptor that requests come from; none before the mount is made. */
   requests: number | undefined
+  /** What of it wakes the loop beside POLLERR: 0 where another reads the requests and only the end is waited for. */
+  requestEvents = POLLIN
   readonly #wake: WakeLine
   readonly #clock: () => number
   readonly #table = pollTable(2)
@@ -126,7 +128,7 @@ export class TurnLoop {
     table[0] = this.#wake.eventfd
     table[1] = POLLIN
     table[2] = done === undefined ? (this.requests ?? -1) : -1
-    table[3] = POLLIN
+    table[3] = this.requestEvents
     poll(table, 2, timeout)
     this.#wake.endSleep(table[1]! >>> 16 !== 0)
   }

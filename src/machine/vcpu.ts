@@ -2,10 +2,13 @@
 import { availableParallelism } from 'node:os'
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { Completion } from '../../lib/completion.js'
+import { FsError } from '../../lib/errno.js'
 import { DirtyLog } from '../bus/dirty-log.js'
 import { GuestMemory } from '../bus/guest-memory.js'
 import { KernelChannel } from '../fuse/channel.js'
 import { mountFuse } from '../fuse/mount.js'
+import type { PathReply } from '../fuse/native/path-operations.js'
+import { PathSession } from '../fuse/native/path-session.js'
 import { Session } from '../fuse/session.js'
 import { HostMemory } from '../host/host-memory.js'
 import { VirtioMmioRegisters } from '../virtio/mmio-registers.js'
@@ -59,7 +62,7 @@ class Vcpu implements TurnWork {
   readonly #boot = new Completion<VcpuBoot['boot']>()
   #memory: HostMemory | undefined
   #guest: Guest | undefined
-  #session: Session | undefined
+  #session: Session | PathSession | undefined
   readonly #callers = new CallerMemoryReader((callerMemory) => tell({ callerMemory }))
   #panic: Error | undefined
   /** Bytes read and written when views were last dropped. */
@@ -96,6 +99,7 @@ class Vcpu implements TurnWork {
                   blocks: recovery?.blocksReplayed ?? 0,
                   orphans: report.orphans,
                 },
+          directIo: fs.canDax && this.#start.options.dax === 'always',
         },
       })
     } catch (error) {
@@ -175,6 +179,12 @@ class Vcpu implements TurnWork {
   #attach(guest: Guest, blockDevice: string | undefined): void {
     const { options } = this.#start
     const { fs } = guest
+    if (options.frontEnd === 'fuse-native') {
+      // Mounted by the main thread, which alone can; this one performs what it is told.
+      const caller = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
+      this.#session = new PathSession(fs, { caller })
+      return
+    }
     const fd = mountFuse({
       mountpoint: options.dir,
       source: options.image,
@@ -199,11 +209,15 @@ class Vcpu implements TurnWork {
 
   async #answer({ id, execute }: Question<VcpuCommand>): Promise<void> {
     try {
+      if (typeof execute === 'object') return tell({ id, return: await this.#serveByPaths(execute) })
       switch (execute) {
         case 'status':
           return tell({ id, return: this.#status() })
         case 'sync':
           await this.#guest?.fs.syncfs()
+          return tell({ id })
+        case 'close':
+          this.#pathSession.close()
           return tell({ id })
         case 'halt':
           tell({ id })
@@ -212,6 +226,20 @@ class Vcpu implements TurnWork {
     } catch (error) {
       tell({ id, error: failureOf(error) })
     }
+  }
+
+  #serveByPaths(execute: Exclude<VcpuCommand, string>): Promise<PathReply> | undefined {
+    const session = this.#pathSession
+    if ('perform' in execute) return session.perform(execute.perform)
+    session.connect(execute.connected)
+    this.#loop.requests = execute.connected
+    this.#loop.requestEvents = 0
+    return undefined
+  }
+
+  get #pathSession(): PathSession {
+    if (this.#session instanceof PathSession) return this.#session
+    throw new FsError('ENOTCONN', 'nothing is mounted by fuse-native')
   }
 
   #status(): VcpuStatus {
@@ -227,7 +255,7 @@ class Vcpu implements TurnWork {
 
   /** The connection is over: by umount(2), or because someone aborted it. */
   async #end(): Promise<void> {
-    const session = this.#session as Session
+    const session = this.#session as Session | PathSession
     const guest = this.#guest as Guest
     this.#session = undefined
     try {

@@ -12,7 +12,7 @@ export function errorOf(failure: MonitorFailure): FsError {
  * One of the machine's threads as the monitor's thread has it: questions go to it by a port that it looks at when its
  * line was raised, answers and events come back by the worker's own port. When it dies, all who wait are told.
  */
-export class WorkerThread<Command extends string, Event> {
+export class WorkerThread<Command extends string | object, Event> {
   readonly #worker: Worker
   readonly #port: MessagePort
   readonly #alert: () => void

@@ -6,6 +6,7 @@ import { cannotMount } from '../e2e/prerequisites.js'
 import { execute, run } from '../e2e/program.js'
 import type { Case } from './case.js'
 import { CALL_EXCEPTIONS, calledOtherwise, EXCEPTIONS, isExcepted, NOT_CALLS } from './exceptions.js'
+import { FUSE_NATIVE_EXCEPTIONS, isForFuseNative, NOT_BY_FUSE_NATIVE } from './fuse-native-exceptions.js'
 import { PATH_CASES } from './path-cases.js'
 import { observeProcess } from './process-driver.js'
 import { CASES, compileSteps, differences, type Observations, observe } from './table.js'
@@ -70,12 +71,12 @@ const MOUNTS = [
 t.test('the table: each name once, each exception of some case', async (t) => {
   const names = CASES.map(({ name }) => name)
   t.equal(new Set(names).size, names.length)
-  for (const { cases, reason } of [...EXCEPTIONS, ...CALL_EXCEPTIONS])
+  for (const { cases, reason } of [...EXCEPTIONS, ...CALL_EXCEPTIONS, ...FUSE_NATIVE_EXCEPTIONS])
     t.ok(
       names.some((name) => cases.test(name)),
       reason,
     )
-  for (const { steps, reason } of NOT_CALLS)
+  for (const { steps, reason } of [...NOT_CALLS, ...NOT_BY_FUSE_NATIVE])
     t.ok(
       CASES.some((each) => each.steps.some((step) => steps.test(step))),
       reason,
@@ -130,4 +131,17 @@ t.test("POSIX and ext4: what the kernel's ext4 answers, we answer", { skip, time
       },
     )
   }
+
+  t.test('front end fuse-native: no difference, e2fsck is content', { timeout }, async (t) => {
+    const image = await freshImage(t)
+    const mounted = await image.mount('-o', 'nobarrier', '--front-end', 'fuse-native')
+    const cases = OF_DATA.filter(isForFuseNative)
+    t.ok(cases.length > 450, `${cases.length} cases`)
+    const seen = await observe(program, mounted.dir, cases)
+    t.equal(seen.size, cases.length)
+    const differing = differences(expected, seen).filter(({ name }) => seen.has(name))
+    t.same(differing, [], 'ours is "found"')
+    await mounted.umount()
+    t.equal(await image.complaints(), '')
+  })
 })

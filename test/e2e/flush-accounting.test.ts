@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import type { FrontEnd } from '../../src/index.js'
 import { ImageFile, type MountedImage } from './mounted-image.js'
 import { cannotMount } from './prerequisites.js'
 import { run } from './program.js'
@@ -9,10 +10,14 @@ const skip = cannotMount()
  * A fresh image, mounted without commits by the clock. Not as fuseblk unless asked for: a sync(1) of anybody on this
  * machine would be counted then.
  */
-async function quietlyMounted(t: Test, type: 'fuse' | 'fuseblk' = 'fuse'): Promise<MountedImage> {
+async function quietlyMounted(
+  t: Test,
+  type: 'fuse' | 'fuseblk' = 'fuse',
+  frontEnd: FrontEnd = 'kernel',
+): Promise<MountedImage> {
   const image = new ImageFile(t)
   await image.mkfsExt4('64M', '-b', '4096')
-  return image.mount('-o', 'commit=300', '--mount-type', type)
+  return image.mount('-o', 'commit=300', '--mount-type', type, '--front-end', frontEnd)
 }
 
 interface Cost {
@@ -61,25 +66,27 @@ const CASES: readonly [name: string, work: string, sync: string, cost: Cost][] =
   ['two fsyncs one after the other', APPEND, 'sync file && sync file', { fsyncs: 2, commits: 1, flushes: 2 }],
 ]
 
-t.test('each kind of sync through the mount -> the FLUSHes that it needs, none more', { skip }, async (t) => {
-  const mounted = await quietlyMounted(t)
-  await mounted.run('dd if=/dev/urandom of=file bs=4096 count=64 status=none; sync file')
-  for (const [name, work, sync, cost] of CASES) {
-    await mounted.run(work)
-    t.same(await costOf(mounted, sync), cost, name)
-  }
-  t.equal((await mounted.status()).bytesDirty, 0)
-})
+for (const frontEnd of ['kernel', 'fuse-native'] as const) {
+  t.test(`each kind of sync, ${frontEnd} -> the FLUSHes that it needs, none more`, { skip }, async (t) => {
+    const mounted = await quietlyMounted(t, 'fuse', frontEnd)
+    await mounted.run('dd if=/dev/urandom of=file bs=4096 count=64 status=none; sync file')
+    for (const [name, work, sync, cost] of CASES) {
+      await mounted.run(work)
+      t.same(await costOf(mounted, sync), cost, name)
+    }
+    t.equal((await mounted.status()).bytesDirty, 0)
+  })
 
-t.test('no sync -> no FLUSH, and dirty bytes until there is one', { skip }, async (t) => {
-  const mounted = await quietlyMounted(t)
-  const script =
-    'mkdir tree && cp -r /etc/terminfo tree && mv tree moved && ln moved hard -s && rm -r moved && cat /etc/passwd > kept'
-  t.same(await costOf(mounted, script), { fsyncs: 0, commits: 0, flushes: 0 })
-  t.ok((await mounted.status()).bytesDirty > 0)
-  t.same(await costOf(mounted, 'sync kept'), { fsyncs: 1, commits: 1, flushes: 2 })
-  t.equal((await mounted.status()).bytesDirty, 0)
-})
+  t.test(`no sync, ${frontEnd} -> no FLUSH, and dirty bytes until there is one`, { skip }, async (t) => {
+    const mounted = await quietlyMounted(t, 'fuse', frontEnd)
+    const script =
+      'mkdir tree && cp -r /etc/terminfo tree && mv tree moved && ln moved hard -s && rm -r moved && cat /etc/passwd > kept'
+    t.same(await costOf(mounted, script), { fsyncs: 0, commits: 0, flushes: 0 })
+    t.ok((await mounted.status()).bytesDirty > 0)
+    t.same(await costOf(mounted, 'sync kept'), { fsyncs: 1, commits: 1, flushes: 2 })
+    t.equal((await mounted.status()).bytesDirty, 0)
+  })
+}
 
 t.test('syncfs -> one commit for all that is dirty; none where nothing is', { skip }, async (t) => {
   const mounted = await quietlyMounted(t, 'fuseblk')

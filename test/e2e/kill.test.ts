@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
 import { Prng } from '../../lib/prng.js'
-import type { HostCache } from '../../src/index.js'
+import type { FrontEnd, HostCache } from '../../src/index.js'
 import { ImageFile, type MountedImage } from './mounted-image.js'
 import { CHECKOUT, cannotMount } from './prerequisites.js'
 import { execute, run } from './program.js'
@@ -12,7 +12,6 @@ import { differences, LIST_TREE } from './tree-listing.js'
 
 const skip = cannotMount()
 const SEED = Number(process.env['FAKEDAX_SEED'] ?? Date.now() % 0x1_0000_0000)
-const ROUNDS = 25
 /** After so many rounds the image is recovered by three, before it goes on. */
 const COMPARED_EVERY = 5
 
@@ -65,17 +64,31 @@ async function recoveredByThree(
   return { byUs: await read(ours), byKernel: await read(kernels), byE2fsck: await read(e2fscks) }
 }
 
-for (const hostCache of ['emulated', 'kernel'] satisfies HostCache[]) {
-  t.test(`kill -9 in the middle, ${ROUNDS} times, host cache ${hostCache}`, { skip }, async (t) => {
+interface Machine {
+  hostCache: HostCache
+  frontEnd: FrontEnd
+  rounds: number
+}
+
+const MACHINES: readonly Machine[] = [
+  { hostCache: 'emulated', frontEnd: 'kernel', rounds: 25 },
+  { hostCache: 'kernel', frontEnd: 'kernel', rounds: 25 },
+  { hostCache: 'emulated', frontEnd: 'fuse-native', rounds: 10 },
+]
+
+for (const [index, { hostCache, frontEnd, rounds }] of MACHINES.entries()) {
+  const name = `kill -9 in the middle, ${rounds} times, host cache ${hostCache}, front end ${frontEnd}`
+  t.test(name, { skip }, async (t) => {
     t.comment(`FAKEDAX_SEED=${SEED}`)
-    const prng = new Prng(SEED + (hostCache === 'kernel' ? 1 : 0))
+    const prng = new Prng(SEED + index)
+    const mount = (): Promise<MountedImage> => image.mount('--host-cache', hostCache, '--front-end', frontEnd)
     const image = new ImageFile(t)
     await image.mkfsExt4('64M', '-b', '4096')
     const program = await workload(image)
     const acknowledged: number[] = []
-    let mounted = await image.mount('--host-cache', hostCache)
+    let mounted = await mount()
     let recoveries = 0
-    for (let round = 1; round <= ROUNDS; round++) {
+    for (let round = 1; round <= rounds; round++) {
       const first = (acknowledged.at(-1) ?? 5) + 1
       acknowledged.push(...(await workAndKill(mounted, program, first, 1 + prng.below(120))))
       if (round % COMPARED_EVERY === 0) {
@@ -83,7 +96,7 @@ for (const hostCache of ['emulated', 'kernel'] satisfies HostCache[]) {
         t.same(differences(byUs, byKernel), [], `round ${round}: ours <, the kernel's >`)
         t.same(differences(byUs, byE2fsck), [], `round ${round}: ours <, e2fsck's >`)
       }
-      mounted = await image.mount('--host-cache', hostCache)
+      mounted = await mount()
       if (mounted.said.includes('recovered')) recoveries++
       const { stdout } = await execute(program, ['check'], {
         cwd: mounted.dir,
@@ -92,7 +105,7 @@ for (const hostCache of ['emulated', 'kernel'] satisfies HostCache[]) {
       t.equal(stdout, `${acknowledged.length} changes, 0 missing\n`, `round ${round}`)
     }
     await mounted.umount()
-    t.equal(recoveries, ROUNDS, 'each mount had something to recover')
+    t.equal(recoveries, rounds, 'each mount had something to recover')
     t.equal(await image.complaints(), '', 'e2fsck')
   })
 }

@@ -126,6 +126,7 @@ const id = fc.integer({ min: 0, max: 0xffff_ffff })
 t.test('formatOptionList: any options -> parsed to the same', async (t) => {
   const options: fc.Arbitrary<ListedOptions> = fc.record({
     hostCache: fc.constantFrom('emulated', 'kernel'),
+    frontEnd: fc.constantFrom('kernel', 'fuse-native'),
     readOnly: fc.constant(true),
     dax: fc.constantFrom('always', 'never', 'inode'),
     commitInterval: fc.integer({ min: 1, max: 999_999 }).map((seconds) => seconds * 1000),
