@@ -195,7 +195,7 @@ class Vcpu implements TurnWork {
       ...(blockDevice === undefined ? {} : { blockDevice }),
     })
     this.#session = new Session(fs, new KernelChannel(fd), {
-      dax: fs.canDax ? options.dax : 'never',
+      dax: options.dax === 'always' && !fs.canDax ? 'never' : options.dax,
       isDax: (ino) => fs.isDax(ino),
       acl: options.acl,
       strictatime: options.strictatime,

@@ -37,6 +37,8 @@ import { getAttribute, listAttributes, removeAttribute, setAttribute } from './x
 
 const log = createDebug('fakedax:ext4')
 
+/** Only blocks of this size can be mapped, bytes. */
+const PAGE_SIZE = 4096
 const NO_GROUPS: readonly number[] = []
 const SHUT_DOWN = 'the file system was shut down'
 
@@ -76,7 +78,7 @@ export class Ext4 implements FileSystem {
     this.report = report
     this.blockSize = volume.blockSize
     // As Linux, which refuses the mount option dax for a file system that may have data in inodes.
-    this.canDax = volume.blockSize === 4096 && !hasInlineData(volume)
+    this.canDax = volume.blockSize === PAGE_SIZE && !hasInlineData(volume)
     if (journal === undefined) return
     const credits = Math.min(OPERATION_CREDITS, journal.maxCredits)
     this.#evictions = new Evictions(volume, journal, credits, (operation) => this.#change(operation))
@@ -311,10 +313,10 @@ export class Ext4 implements FileSystem {
     return this.#volume.lazyTimes?.touch(this.#inode(ino)) ?? false
   }
 
-  /** Whether the inode asks for DAX under `dax=inode`: EXT4_DAX_FL. */
+  /** Whether the inode asks for DAX under `dax=inode`, EXT4_DAX_FL, and can have it. */
   isDax(ino: number): boolean {
     const inode = this.#inode(ino)
-    return (inode.flags & DAX_FL) !== 0 && !isInline(inode)
+    return (inode.flags & DAX_FL) !== 0 && this.blockSize === PAGE_SIZE && !isInline(inode)
   }
 
   retain(ino: number): void {

@@ -51,7 +51,7 @@ export interface FileSystem {
   readonly root: number
   readonly readOnly: boolean
   readonly blockSize: number
-  /** Whether the data of regular files may be mapped directly (DAX): the block size equals the page. */
+  /** Whether the data of all regular files may be mapped directly (DAX): it stands in blocks, as long as a page. */
   readonly canDax: boolean
   /** Nanoseconds that a time stamp is a multiple of: 1 or, where inodes keep whole seconds, 10^9. Absent: 1. */
   readonly timeGranularity?: number
