@@ -25,6 +25,7 @@ const SETS: readonly FeatureSet[] = [
   byMkfsExt4('-b', '4096', '-O', '^metadata_csum,uninit_bg'),
   byMkfsExt4('-b', '4096', '-O', '^flex_bg,^dir_index,^resize_inode'),
   byMkfsExt4('-b', '4096', '-I', '128', '-O', '^huge_file,^dir_nlink,^extra_isize'),
+  byMkfsExt4('-b', '4096', '-O', 'bigalloc,inline_data', '-C', '16384'),
   { name: 'fakedax mkfs', make: (image) => image.mkfs('64M') },
   { name: 'fakedax mkfs --block-size 1024', make: (image) => image.mkfs('64M', '--block-size', '1024') },
 ]
