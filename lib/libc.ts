@@ -27,6 +27,7 @@ const libc = {
   flock: library.func('int flock(int, int)'),
   fcntl: library.func('int fcntl(int, int, int)'),
   fallocate: library.func('int fallocate(int, int, int64_t, int64_t)'),
+  close: library.func('int close(int)'),
   eventfd: library.func('int eventfd(unsigned int, int)'),
   eventfdWrite: library.func('int eventfd_write(int, uint64_t)'),
   eventfdRead: library.func('int eventfd_read(int, void *)'),
@@ -337,6 +338,11 @@ export function mount(source: string, target: string, type: string, flags: numbe
 /** umount2(2). `flags` is a union of MNT_*. */
 export function umount2(target: string, flags = 0): void {
   if (libc.umount2(target, flags) !== 0) throw lastError('umount2', target)
+}
+
+/** close(2), for descriptors that came from here: node:fs in a worker warns of those that it has not opened. */
+export function closeDescriptor(fd: number): void {
+  if (libc.close(fd) !== 0) throw lastError('close')
 }
 
 /** Sets O_NONBLOCK (fcntl F_SETFL): calls that would wait return EAGAIN. */

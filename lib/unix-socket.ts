@@ -1,9 +1,9 @@
 /** What unix sockets carry beside bytes, unix(7): file descriptors, and datagrams, for which Node has no socket. */
-import { closeSync } from 'node:fs'
 import { E, FsError } from './errno.js'
 import { layout, le32, le64 } from './layout.js'
 import {
   AF_UNIX,
+  closeDescriptor,
   datagramSocket,
   mapAnonymous,
   PAGE_SIZE,
@@ -74,6 +74,6 @@ export function sendDatagram(path: string, text: string): void {
     const sent = sendtoRaw(fd, Buffer.from(text), address)
     if (sent < 0) throw systemError(-sent, 'sendto', path)
   } finally {
-    closeSync(fd)
+    closeDescriptor(fd)
   }
 }

@@ -3,9 +3,9 @@
  * nosuid and nodev) and hands the file descriptor over a socket whose number it finds in _FUSE_COMMFD.
  */
 import { spawnSync } from 'node:child_process'
-import { closeSync } from 'node:fs'
 import { type ErrorCode, FsError } from '../../lib/errno.js'
 import {
+  closeDescriptor,
   MS_DIRSYNC,
   MS_NOATIME,
   MS_NOEXEC,
@@ -90,14 +90,14 @@ export function mountByFusermount(options: MountOptions): number {
     try {
       fusermount(['-o', fusermountOptions(options)], path, theirs)
     } finally {
-      closeSync(theirs)
+      closeDescriptor(theirs)
     }
     const fd = receiveDescriptor(ours)
     if (fd === undefined) throw new FsError('EIO', `${PROGRAM} handed over no file descriptor`)
     setNonBlocking(fd)
     return fd
   } finally {
-    closeSync(ours)
+    closeDescriptor(ours)
   }
 }
 

@@ -20,11 +20,14 @@ function imageOf({ type, source }: MountEntry): string | undefined {
   }
 }
 
-/** The one process that has the image locked. */
+/** The one process that has the image locked; undefined too where the image is not ours to see. */
 function serverOf(image: string): ProcessIdentity | undefined {
-  const stats = statSync(image, { throwIfNoEntry: false })
-  const [holder, ...more] = stats === undefined ? [] : lockHolders(stats)
-  return holder === undefined || more.length > 0 ? undefined : identifyProcess(holder.pid)
+  try {
+    const [holder, ...more] = lockHolders(statSync(image))
+    return holder === undefined || more.length > 0 ? undefined : identifyProcess(holder.pid)
+  } catch {
+    return undefined
+  }
 }
 
 /**

@@ -17,15 +17,17 @@ function tell(message: StartMessage): Promise<void> {
 process.title = `fakedax ${options.dir}`
 // The mount must not be kept busy by its own server.
 process.chdir('/')
-let wanted = true
-process.once('disconnect', () => {
-  wanted = false
+/** Whether the parent heard that the mount is made; false when it ended before. */
+const accepted = new Promise<boolean>((resolve) => {
+  process.once('message', () => resolve(true))
+  process.once('disconnect', () => resolve(false))
+  if (process.send === undefined) resolve(true)
 })
 try {
   const service = await MountService.start(options)
-  // Whoever asked for the mount died meanwhile, and will not unmount it.
-  if (!wanted) await service.quit()
   await tell({ ready: service.report })
+  // Whoever asked for the mount died meanwhile, and will not unmount it.
+  if (!(await accepted)) await service.quit()
   process.exit(await serveUntilEnd(service))
 } catch (error) {
   await tell({ failed: failureOf(error) })

@@ -29,9 +29,12 @@ export function startMountProcess(options: MountOptions): Promise<MountReport> {
     let failure: FsError | undefined
     child.on('message', (message: StartMessage) => {
       if ('ready' in message) {
-        child.disconnect()
-        child.unref()
-        resolve(message.ready)
+        // Without this it would unmount: its parent might have died.
+        child.send('accepted', () => {
+          if (child.connected) child.disconnect()
+          child.unref()
+          resolve(message.ready)
+        })
         return
       }
       const { code } = message.failed

@@ -21,7 +21,10 @@ export interface MountReport {
   recovery?: RecoverySummary
 }
 
-/** What the process that serves a mount tells the one that started it: once, whichever it is. */
+/**
+ * What the process that serves a mount tells the one that started it: once, whichever it is. `ready` is answered, by any
+ * message: a mount that nobody heard of is unmounted again.
+ */
 export type StartMessage = { ready: MountReport } | { failed: { code: string; message: string } }
 
 /** The answer to the monitor's `status`. */

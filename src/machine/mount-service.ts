@@ -75,6 +75,7 @@ export class MountService {
       await service.#start()
       return service
     } catch (error) {
+      service.#wakeForExit()
       service.#monitor.close()
       service.#files.remove()
       throw error
@@ -302,10 +303,14 @@ export class MountService {
    */
   async #break(error: FsError): Promise<void> {
     const reason = new FsError('EIO', `the machine is broken: ${error.message}`)
-    // A thread asleep in poll(2) would keep the process from exiting.
-    void this.#vcpu.ask('halt').catch(() => {})
+    this.#wakeForExit()
     await this.#monitor.broadcast('ended', { error: reason.message })
     this.#ended.complete({ error: reason })
+  }
+
+  /** A thread asleep in poll(2) would keep the process from exiting. */
+  #wakeForExit(): void {
+    void this.#vcpu.ask('halt').catch(() => {})
   }
 
   /** The power fails: the vcpu stops between two operations, the answer goes out, the process is killed. */

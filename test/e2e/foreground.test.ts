@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
@@ -60,6 +60,22 @@ t.test('--foreground as a service: READY=1, SIGTERM, exit status 0, a clean imag
   t.same(await exit, [0, null])
   t.equal((await execute('mountpoint', ['-q', image.dir])).status, 32)
   t.equal(await image.complaints(), '')
+})
+
+t.test('--foreground of a user: SIGTERM, exit status 0, a clean image', { skip: skipAsUser }, async (t) => {
+  const place = new UserPlace(t)
+  await place.succeed('mkfs', place.image, '--size', '16M')
+  const { socket, lines } = await manager(t, place.path)
+  chmodSync(socket, 0o666)
+  const service = place.run('env', [
+    `NOTIFY_SOCKET=${socket}`,
+    ...[process.execPath, CLI, 'mount', place.image, place.dir, '--foreground'],
+  ])
+  t.equal((await lines.next()).value, 'READY=1')
+  await place.shell('echo content > file')
+  process.kill((await place.summary()).record.pid, 'SIGTERM')
+  t.match(await service, { status: 0, stderr: '' })
+  t.equal(await place.complaints(), '')
 })
 
 t.test('--foreground, the mount cannot be: no READY=1, exit status 32', { skip }, async (t) => {

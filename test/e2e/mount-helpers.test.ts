@@ -88,6 +88,31 @@ t.test('mount -a: mounts what it shall, and only once', { skip }, async (t) => {
   }
 })
 
+t.test('umount -l, umount -f: while a program is in the mount', { skip }, async (t) => {
+  const place = formatted(t)
+  const { status, stdout, stderr } = await inNamespace(
+    place,
+    `mkfifo "$PLACE/go" "$PLACE/ready"
+     for how in -l -f; do
+       mount -t fuse.fakedax "$IMAGE" "$DIR"
+       sh -c 'cd "$1"; exec 3>> file; echo in > ../ready; read -r line < ../go; echo left >&3' sh "$DIR" 2> "$PLACE/$how" &
+       read -r line < "$PLACE/ready"
+       umount "$how" "$DIR"; mountpoint -q "$DIR" || echo gone; free || echo held
+       echo go > "$PLACE/go"; wait || true
+       flock --wait 60 "$IMAGE" echo free
+     done
+     cat "$PLACE/-l"; grep -c 'left' "$PLACE/-f" || true; sed 's/.*: //' "$PLACE/-f"`,
+  )
+  t.same([status, stderr], [0, ''])
+  t.same(stdout.split('\n'), [
+    ...['gone', 'held', 'free'],
+    ...['gone', 'free', 'free'],
+    ...['0', 'I/O error', ''],
+  ])
+  t.equal(await place.complaints(), '')
+  t.equal(await run('debugfs', ['-R', 'cat file', place.image]), 'left\n')
+})
+
 t.test('exit statuses are those of mount(8), and it says why', { skip }, async (t) => {
   const place = formatted(t)
   writeFileSync(join(place.path, 'zeroes'), new Uint8Array(1 << 20))

@@ -1,4 +1,4 @@
-import { chmodSync, readdirSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { identifyProcess, waitForEnd } from '../../src/machine/process-identity.js'
@@ -20,9 +20,10 @@ t.test('a user mounts an image of his own: his tools work in it, and it is clean
     mkdir -m 700 d; echo hello > d/file; ln d/file d/link; ln -s file d/soft; cat d/soft
     chmod 640 d/file; mv d/file d/moved; stat -c '%u %g %a %h' d/moved
     mkfifo d/fifo; truncate -s 1M d/sparse; rm -r terminfo d/link
+    setfacl -m u:1:rwx d/moved; getfacl -cn d/moved | grep '^user:1:'
     tar -cf archive.tar d; tar -tf archive.tar | wc -l`
   const worked = await place.shell(script)
-  t.same(worked, { status: 0, stdout: `hello\n${USER} ${USER} 640 2\n5\n`, stderr: '' })
+  t.same(worked, { status: 0, stdout: `hello\n${USER} ${USER} 640 2\nuser:1:rwx\n5\n`, stderr: '' })
   await place.succeed('umount', place.dir)
   t.same(readdirSync(join(place.runtime, 'fakedax')), [], 'no record, socket or log is left')
   t.equal(await place.complaints(), '')
@@ -102,6 +103,43 @@ for (const [name, unmount] of [
     t.equal(await place.complaints(), '')
   })
 }
+
+t.test('another user unmounts: refused', { skip }, async (t) => {
+  const place = new UserPlace(t)
+  await place.mounted()
+  chmodSync(place.image, 0o600)
+  const { status, stderr } = await place.run(
+    'env',
+    ['-u', 'XDG_RUNTIME_DIR', process.execPath, CLI, 'umount', place.dir],
+    OTHER,
+  )
+  t.equal(status, 1)
+  t.match(stderr, /fusermount3/)
+  t.equal((await place.summary()).state, 'mounted')
+})
+
+t.test('interrupted: exit status 8, and nothing stays mounted', { skip }, async (t) => {
+  const place = new UserPlace(t)
+  await place.succeed('mkfs', place.image, '--size', '16M')
+  // Between the command and the mount: interrupts the command, then mounts.
+  const script = `#!/bin/sh
+    if [ ! -e ${place.path}/server ]; then
+      echo $PPID > ${place.path}/server
+      kill -INT $(ps -o ppid= -p $PPID)
+    fi
+    PATH=${process.env['PATH']}
+    exec fusermount3 "$@"\n`
+  writeFileSync(join(place.path, 'fusermount3'), script, { mode: 0o755 })
+  const interrupted = await place.run('env', [
+    `PATH=${place.path}:${process.env['PATH']}`,
+    ...[process.execPath, CLI, 'mount', place.image, place.dir],
+  ])
+  t.equal(interrupted.status, 8)
+  const server = identifyProcess(Number(readFileSync(join(place.path, 'server'), 'utf8')))
+  if (server !== undefined) t.ok(await waitForEnd(server, 20_000))
+  t.equal((await execute('mountpoint', ['-q', place.dir])).status, 32)
+  t.equal(await place.complaints(), '')
+})
 
 t.test('umount while in use: refused, by the user and by root', { skip }, async (t) => {
   const place = new UserPlace(t)
