@@ -31,8 +31,8 @@ async function openUserNamespace(mappings: readonly IdMapping[]): Promise<number
   })
   try {
     await Promise.race([once(holder.stdout, 'data'), once(holder, 'exit').then(failed)])
-    for (const of of ['uid', 'gid'] as const)
-      writeFileSync(`/proc/${holder.pid}/${of}_map`, idMapFile(mappings, of))
+    for (const kind of ['uid', 'gid'] as const)
+      writeFileSync(`/proc/${holder.pid}/${kind}_map`, idMapFile(mappings, kind))
     return openSync(`/proc/${holder.pid}/ns/user`, 'r')
   } finally {
     holder.stdin.end()
