@@ -1,8 +1,11 @@
 /** Structures with wrong values and right checksums: told of, never followed into a crash or a loop. */
 import t from 'tap'
 import { ImageSet } from '../../src/crash/image-set.js'
-import { mkfsExt4 } from '../guest/ext4/image.js'
+import { DirEntry } from '../../src/guest/ext4/dir-entry.js'
+import { e2fsck, mkfsExt4 } from '../guest/ext4/image.js'
 import { corruptOnce, corruptSubject } from './corrupt-images.js'
+import { visitCorrupt } from './corrupt-run.js'
+import type { MetadataPlace } from './metadata-places.js'
 
 const seed = Number(process.env['CRASH_SEED'] ?? 1) * 1000
 
@@ -74,3 +77,14 @@ for (const { name, empty, count, structures } of [
     t.comment(`${count} corrupt images, ${clean} of them clean all the same`)
   })
 }
+
+t.test('a node of an htree whose unused entry has a name -> an error, as e2fsck says', async (t) => {
+  const { image, places } = await corruptSubject(await new ImageSet().get('deep-1k'))
+  const node = places.find(({ structure }) => structure === 'htree node') as MetadataPlace
+  image[node.offset + DirEntry.name_len.offset] = 255
+  node.repair(image)
+  t.not(e2fsck(image).status, 0)
+  const { clean, problems } = await visitCorrupt(image)
+  t.equal(clean, false)
+  t.match(problems[0], /bad-htree/)
+})

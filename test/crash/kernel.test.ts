@@ -16,7 +16,11 @@ const images = new ImageSet()
 
 t.setTimeout(120_000)
 
-/** Crash states of a random workload, not recovered. */
+/** What changes the superblock, and says whether the log counts. */
+const REMOUNT =
+  'creat bar; append bar 3000; remount; hold bar; unlink bar; creat baz; fsync baz; remount; mkdir D'
+
+/** Crash states of a workload, not recovered. */
 async function crashStates(name: string, workload: string, count: number): Promise<Uint8Array[]> {
   const prng = new Prng(seed)
   const { runner, machine, image, error } = await recordWorkload(expandWorkload(workload), {
@@ -39,14 +43,14 @@ async function crashStates(name: string, workload: string, count: number): Promi
   return states
 }
 
-for (const { name, shape } of [
-  { name: 'empty-1k', shape: '150/20/6000/5' },
-  { name: 'empty-4k', shape: '150/20/9000/5' },
+for (const { name, what, workload } of [
+  { name: 'empty-1k', what: 'a random workload', workload: `random:${seed}/150/20/6000/5` },
+  { name: 'empty-4k', what: 'a random workload', workload: `random:${seed}/150/20/9000/5` },
+  { name: 'empty-1k', what: 'mounts and unmounts', workload: REMOUNT },
+  { name: 'empty-4k', what: 'mounts and unmounts', workload: REMOUNT },
 ]) {
-  const workload = `random:${seed}/${shape}`
-
   t.test(
-    `crash states of ours on ${name} -> recovered by the kernel to the same tree`,
+    `crash states of ours on ${name}, ${what} -> recovered by the kernel to the same tree`,
     { skip: noKernelMount() ?? false },
     async (t) => {
       for (const state of await crashStates(name, workload, 12)) {
@@ -56,14 +60,17 @@ for (const { name, shape } of [
     },
   )
 
-  t.test(`crash states of ours on ${name} -> recovered by e2fsck -fy to the same tree`, async (t) => {
-    for (const state of await crashStates(name, workload, 8)) {
-      const ours = await ownListing(state)
-      const replayed = e2fsckReplay(state)
-      t.equal(replayed.second.status, 0, replayed.second.output)
-      t.same((await ownListing(replayed.image)).listing, ours.listing, replayed.output)
-    }
-  })
+  t.test(
+    `crash states of ours on ${name}, ${what} -> recovered by e2fsck -fy to the same tree`,
+    async (t) => {
+      for (const state of await crashStates(name, workload, 8)) {
+        const ours = await ownListing(state)
+        const replayed = e2fsckReplay(state)
+        t.equal(replayed.second.status, 0, replayed.second.output)
+        t.same((await ownListing(replayed.image)).listing, ours.listing, replayed.output)
+      }
+    },
+  )
 }
 
 const SCRIPT = `

@@ -56,5 +56,7 @@ export function disagreement({ what, clean, problems, image }: CorruptResult): s
   // It exits 0 also where it asked to mend a descriptor and was told no.
   const isClean = status === 0 && !/\? no$/m.test(output)
   if (clean === isClean || (isClean && problems.some((problem) => STRICTER.test(problem)))) return undefined
-  return `${what}\n  e2fsck -fn exits ${status}, ours says ${clean ? 'clean' : problems.slice(0, 5).join(' | ')}\n${output}`
+  const found = clean ? 'clean' : problems.slice(0, 5).join(' | ')
+  const lines = output.split('\n').slice(0, 12).join('\n')
+  return `${what}\n  e2fsck -fn exits ${status}, ours says ${found}\n${lines}`
 }

@@ -162,6 +162,7 @@ export class HtreeWalk {
     const { view, at } = this.#ctx.medium
     if (
       DirEntry.inode.get(view, at) !== 0 ||
+      DirEntry.name_len.get(view, at) !== 0 ||
       DirEntry.rec_len.get(view, at) !== this.#ctx.geometry.blockSize
     ) {
       this.#error('dx_node', 'does not begin with an unused entry over the block', physical)
