@@ -53,9 +53,10 @@ const STRICTER = /eh_depth is/
 /** Where our checker and e2fsck do not agree whether the image is clean. */
 export function disagreement({ what, clean, problems, image }: CorruptResult): string | undefined {
   const { status, output } = e2fsck(image)
-  // It exits 0 also where it asked to mend a descriptor and was told no.
-  const isClean = status === 0 && !/\? no$/m.test(output)
-  if (clean === isClean || (isClean && problems.some((problem) => STRICTER.test(problem)))) return undefined
+  // It exits 0 also where it asked whether to mend a count and was told no.
+  const isUnclear = status === 0 && /\? no$/m.test(output)
+  const isStricter = status === 0 && problems.some((problem) => STRICTER.test(problem))
+  if (clean === (status === 0) || isUnclear || isStricter) return undefined
   const found = clean ? 'clean' : problems.slice(0, 5).join(' | ')
   const lines = output.split('\n').slice(0, 12).join('\n')
   return `${what}\n  e2fsck -fn exits ${status}, ours says ${found}\n${lines}`

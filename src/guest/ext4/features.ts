@@ -101,6 +101,12 @@ export function checkIncompat(bits: number): void {
   if (unknown.length > 0) throw new UnsupportedError('cannot mount: unsupported incompat features', unknown)
 }
 
+/** Names of the compat features that have none in {@link COMPAT}. */
+export function unknownCompat(bits: number): string[] {
+  const known = Object.values(COMPAT).reduce((all, bit) => all | bit, 0)
+  return featureNames(COMPAT, (bits & ~known) >>> 0, 'C')
+}
+
 /** Names of the ro_compat features that force a read-only mount. */
 export function readOnlyFeatures(bits: number): string[] {
   return featureNames(RO_COMPAT, (bits & ~SUPPORTED_RO_COMPAT) >>> 0, 'R')

@@ -49,6 +49,8 @@ export function readGeometry(view: DataView, at: number, deviceBytes: number): F
   const incompat = SuperBlock.s_feature_incompat.get(view, at)
   const roCompat = SuperBlock.s_feature_ro_compat.get(view, at)
   const is64 = (incompat & INCOMPAT['64bit']) !== 0
+  const revision = SuperBlock.s_rev_level.get(view, at)
+  if (revision > 1) return { field: 's_rev_level', found: revision, expected: '0 or 1' }
   const logBlockSize = SuperBlock.s_log_block_size.get(view, at)
   if (logBlockSize > 2) return { field: 's_log_block_size', found: logBlockSize, expected: '0 to 2' }
   const blockSize = 1024 << logBlockSize
@@ -62,7 +64,7 @@ export function readGeometry(view: DataView, at: number, deviceBytes: number): F
   const logRatio = SuperBlock.s_log_cluster_size.get(view, at) - logBlockSize
   const clusterRatio = 2 ** logRatio
   const inodesPerGroup = SuperBlock.s_inodes_per_group.get(view, at)
-  const dynamic = SuperBlock.s_rev_level.get(view, at) > 0
+  const dynamic = revision > 0
   const inodeSize = dynamic ? SuperBlock.s_inode_size.get(view, at) : GOOD_OLD_INODE_SIZE
   const descSize = is64 ? SuperBlock.s_desc_size.get(view, at) : 32
   const groupCount = Math.ceil((blocksCount - firstDataBlock) / blocksPerGroup)

@@ -1,7 +1,7 @@
 import { UnsupportedError } from '../../../../lib/errno.js'
 import type { BlockDevice } from '../../block/block-device.js'
 import { superblockChecksum } from '../checksum.js'
-import { checkIncompat, INCOMPAT, readOnlyFeatures } from '../features.js'
+import { checkIncompat, INCOMPAT, readOnlyFeatures, unknownCompat } from '../features.js'
 import { ERROR_FS, EXT4_MAGIC, SUPERBLOCK_OFFSET, SuperBlock, VALID_FS } from '../superblock.js'
 import { checkBitmaps } from './bitmaps.js'
 import { checkConnectivity, checkLinks } from './connectivity.js'
@@ -145,6 +145,9 @@ function unsupportedFeatures(view: DataView, at: number): string | undefined {
   // The checker does not follow attributes to the inodes of their values.
   const hasEaInodes = (SuperBlock.s_feature_incompat.get(view, at) & INCOMPAT.ea_inode) !== 0
   if (hasEaInodes) return 'unsupported incompat features: ea_inode'
+  // A mount may pass over those; what they mean for the structures nobody can say.
+  const compat = unknownCompat(SuperBlock.s_feature_compat.get(view, at))
+  if (compat.length > 0) return `unsupported compat features: ${compat.join(', ')}`
   const readOnly = readOnlyFeatures(SuperBlock.s_feature_ro_compat.get(view, at))
   return readOnly.length > 0 ? `unsupported ro_compat features: ${readOnly.join(', ')}` : undefined
 }

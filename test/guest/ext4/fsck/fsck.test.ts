@@ -260,7 +260,17 @@ t.test('fsck: what is no ext4, or not ours to judge -> status 8', async (t) => {
   view.setUint32(1024 + 0x60, incompat | 0x10000, true)
   t.match(check(disk), { result: { status: 8 }, problems: [{ code: 'unsupported', message: /encrypt/ }] })
   view.setUint32(1024 + 0x60, incompat, true)
+  const compat = view.getUint32(1024 + 0x5c, true)
+  view.setUint32(1024 + 0x5c, compat | (1 << 26), true)
+  t.match(check(disk), {
+    result: { status: 8 },
+    problems: [{ code: 'unsupported', message: /compat features: FEATURE_C26/ }],
+  })
+  view.setUint32(1024 + 0x5c, compat, true)
   t.match(check(disk), { result: { status: 0 } })
+  view.setUint32(1024 + 0x4c, 2, true)
+  t.match(check(disk), { result: { status: 8 }, problems: [{ message: /s_rev_level is 2/ }] })
+  view.setUint32(1024 + 0x4c, 1, true)
   view.setUint32(1024 + 0x4, 100_000, true)
   t.match(check(disk), {
     result: { status: 8 },
