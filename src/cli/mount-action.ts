@@ -12,9 +12,10 @@ import { notify } from './notify.js'
 export function describeRecovery(report: MountReport): string {
   const { recovery } = report
   if (recovery === undefined) return ''
-  const { transactions, blocks, orphans } = recovery
+  const { transactions, blocks, orphans, fastCommits = 0 } = recovery
   const replayed = `${transactions} transaction${transactions === 1 ? '' : 's'} (${blocks} blocks) replayed`
-  return `recovered: ${replayed}, ${orphans} orphaned inode${orphans === 1 ? '' : 's'} cleaned`
+  const fast = fastCommits === 0 ? '' : `, ${fastCommits} changes of fast commits replayed`
+  return `recovered: ${replayed}${fast}, ${orphans} orphaned inode${orphans === 1 ? '' : 's'} cleaned`
 }
 
 /** What was mounted where, and what is worth knowing of it. */

@@ -38,6 +38,8 @@ Options behind -o, as of ext4 and mount(8), separated by commas; of two that con
   sync, dirsync          every operation, or change of a directory, is durable before it is answered
   nouser_xattr, noacl    without attributes of the namespace user; without ACLs
   resuid=UID, resgid=GID who besides root may use the reserved blocks
+  usrquota, grpquota, prjquota
+                         limits of users, groups and projects count (feature quota; usage always does)
   grpid, minixdf         group of new files as in BSD; size in statfs as in Minix
   nosuid, nodev, noexec, nosymfollow
                          what of the files the kernel does not honour

@@ -6,6 +6,8 @@ export interface RecoverySummary {
   transactions: number
   /** Blocks written to their places. */
   blocks: number
+  /** Changes replayed from the fast commits that Linux left behind the log; undefined: there were none. */
+  fastCommits?: number
   /** Inodes of the orphan list that were truncated or freed. */
   orphans: number
 }

@@ -223,8 +223,10 @@ function processOn(
 }
 
 function recoveryOf({ fs: { report } }: InlineMachine): RecoverySummary | undefined {
-  const { recovery, orphans } = report
-  return recovery && { transactions: recovery.transactions, blocks: recovery.blocksReplayed, orphans }
+  const { recovery, orphans, fastCommits } = report
+  if (recovery === undefined) return undefined
+  const summary = { transactions: recovery.transactions, blocks: recovery.blocksReplayed, orphans }
+  return fastCommits === undefined ? summary : { ...summary, fastCommits }
 }
 
 /** Opens an image in this process: see {@link Disk}. */

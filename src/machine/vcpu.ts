@@ -98,6 +98,7 @@ class Vcpu implements TurnWork {
                   transactions: recovery?.transactions ?? 0,
                   blocks: recovery?.blocksReplayed ?? 0,
                   orphans: report.orphans,
+                  ...(report.fastCommits === undefined ? {} : { fastCommits: report.fastCommits }),
                 },
           directIo: fs.canDax && this.#start.options.dax === 'always',
         },

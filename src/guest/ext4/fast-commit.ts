@@ -16,8 +16,8 @@ const log = createDebug('fakedax:ext4')
  * refused, e2fsck and Linux can still replay.
  */
 export async function recoverFastCommits(volume: Volume, journal: Journal): Promise<number> {
-  const tid = journal.resume()
-  const tags = readFastCommits(journal.fastCommitBlocks(), volume.blockSize, tid)
+  const { tid, fastCommits } = journal.resume()
+  const tags = readFastCommits(fastCommits, volume.blockSize, tid)
   log('%d tags of fast commits of transaction %d', tags.length, tid)
   if (tags.length > 0) {
     refuseFeatures(volume)

@@ -69,7 +69,8 @@ export async function mountVolume(device: BlockDevice, options: MountOptions): P
     volume = new Volume(device, options.now, behaviour)
     journal = openJournal(volume, settings)
     if (journal?.needsRecovery) {
-      report.fastCommits = await recoverFastCommits(volume, journal)
+      const changes = await recoverFastCommits(volume, journal)
+      if (changes > 0) report.fastCommits = changes
       volume = new Volume(device, options.now, behaviour)
       journal = openJournal(volume, settings)
     }

@@ -57,9 +57,7 @@ export class HomeStore implements TransactionStore {
 
   committedCopy(): undefined {}
 
-  resume(): void {}
-
-  fastCommitBlocks(): [] {
+  resume(): [] {
     return []
   }
 

@@ -125,13 +125,12 @@ export class JournalLog implements TransactionStore {
     return report
   }
 
-  /** After {@link recover}: the next commit goes to where the log begins, with the number that is expected there. */
-  resume(): void {
+  /**
+   * After {@link recover}: the next commit goes to where the log begins, with the number that is expected there. Returns
+   * the area for fast commits, block by block; what it holds counts only if it is of that transaction.
+   */
+  resume(): readonly DirectAccess[] {
     this.#active = true
-  }
-
-  /** The area for fast commits, block by block; what it holds counts only if it is of the next transaction. */
-  fastCommitBlocks(): DirectAccess[] {
     const { cache, map } = this.#options
     const { fastCommitStart, length } = this.#superblock
     const blocks: DirectAccess[] = []

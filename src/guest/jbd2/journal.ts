@@ -147,18 +147,13 @@ export class Journal {
   }
 
   /**
-   * After {@link recover}, in a journal opened anew that still needs it: goes on where the log begins, so that fast commits
-   * stay valid until the next commit is durable. Returns the transaction which that is, and which they belong to.
+   * After {@link recover}, in a journal opened anew that still needs it: goes on where the log begins. Returns the next
+   * transaction and the area for fast commits: those of that transaction are valid until it is committed.
    */
-  resume(): number {
+  resume(): { tid: number; fastCommits: readonly DirectAccess[] } {
     this.#requireRecovery()
-    this.#log.resume()
     this.#begin()
-    return this.#running.tid
-  }
-
-  fastCommitBlocks(): DirectAccess[] {
-    return this.#log.fastCommitBlocks()
+    return { tid: this.#running.tid, fastCommits: this.#log.resume() }
   }
 
   /** Empties the log without a replay, with one FLUSH: what it holds is void (jbd2_journal_wipe). As {@link recover}. */

@@ -34,9 +34,8 @@ export interface TransactionStore {
   isHarmlessTear(uuid: Uint8Array): boolean
   /** What {@link recover} would bring home for `block`; a copy. */
   committedCopy(block: number): Uint8Array | undefined
-  /** As {@link recover} left it, the log goes on. */
-  resume(): void
-  fastCommitBlocks(): DirectAccess[]
+  /** As {@link recover} left it, the log goes on. Returns the area for fast commits. */
+  resume(): readonly DirectAccess[]
   /** Makes a closed transaction durable; `alone`: when all before it is home. */
   commit(transaction: Transaction, alone?: boolean): Steps
   /** Brings home what is committed, durably. */
