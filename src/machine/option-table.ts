@@ -214,6 +214,7 @@ refuse('an external journal is not supported', 'journal_dev', 'journal_path')
 refuse('encryption is not supported', 'inlinecrypt', 'test_dummy_encryption')
 refuse('not supported', 'abort', 'nouid32', 'debug_want_extra_isize', 'max_dir_size_kb', 'warn_on_error')
 refuse('mandatory locks are no more', 'mand')
+refuse('unmount, and mount again; what the kernel alone can change, mount -i changes', 'remount')
 
 // Of FUSE.
 table.set('allow_other', {

@@ -86,9 +86,18 @@ t.test('parseOptionList: unknown options -> refused, all of them named', async (
   t.throws(() => parseOptionList('xino,Ro'), refusal(/unknown mount options: xino, Ro/))
 })
 
+t.test(
+  'parseOptionList, sloppy: unknown options -> passed over; bad values and refused ones -> not',
+  async (t) => {
+    t.same(parseOptionList('foo,noexec,bar=1', { sloppy: true }), { ...DEFAULT_OPTIONS, noexec: true })
+    t.throws(() => parseOptionList('commit=x', { sloppy: true }), refusal(/commit/))
+    t.throws(() => parseOptionList('data=journal', { sloppy: true }), refusal(/ordered/))
+  },
+)
+
 t.test('parseOptionList: options that cannot be had -> refused by name', async (t) => {
   const names = ['data=journal', 'data=writeback', 'journal_async_commit', 'usrjquota=a', 'journal_dev=5']
-  names.push('inlinecrypt', 'nouid32', 'journal_checksum', 'max_dir_size_kb=4', 'mand')
+  names.push('inlinecrypt', 'nouid32', 'journal_checksum', 'max_dir_size_kb=4', 'mand', 'remount')
   for (const name of names) {
     t.throws(() => parseOptionList(name), refusal(new RegExp(`mount option ${name.split('=')[0]}`)), name)
   }
