@@ -21,7 +21,7 @@ t.test(
     ${AS_USER} dd if=/dev/zero of=full bs=64k count=10 2>&1 | grep -o 'Disk quota exceeded'; stat -c %s full
     ${AS_USER} mkdir none 2>&1 | grep -o 'Disk quota exceeded'
     dd if=/dev/zero of=by-root bs=64k count=10 status=none; stat -c %s by-root
-    truncate -s 0 full; ${AS_USER} dd if=/dev/zero of=again bs=4k count=50 status=none; stat -c %s again`)
+    truncate -s 0 full; ${AS_USER} dd if=/dev/zero of=again bs=4k count=50 conv=fsync status=none; stat -c %s again`)
     t.same(said.trim().split('\n'), [
       'Disk quota exceeded',
       '204800',
