@@ -99,3 +99,39 @@ export function calledOtherwise({ name, steps }: Case): string | undefined {
   const missing = NOT_CALLS.find((each) => steps.some((step) => each.steps.test(step)))
   return (missing ?? CALL_EXCEPTIONS.find(({ cases }) => cases.test(name)))?.reason
 }
+
+/** Cases in which tmpfs answers otherwise than ext4: the table tells file systems apart by these, and by no others. */
+export const TMPFS_EXCEPTIONS: readonly Exception[] = [
+  {
+    cases: /^(fallocate (collapse|insert|zero|keep,zero)|set-id bits at a zeroed range): /,
+    reason: 'tmpfs shifts no ranges, and zeroes none',
+  },
+  {
+    cases:
+      /^(fallocate: past the greatest size|truncate: past the greatest size|write: (at|across) the greatest offset|lseek: past the greatest offset)$/,
+    reason: 'its files may be larger',
+  },
+  {
+    cases: /^utimensat of: (-2147483649|-2208988800|15032385535\.000000001|15032385536|99999999999)$/,
+    reason: 'its times have no bounds',
+  },
+  {
+    cases:
+      /^flags: (of a new file|nodump, noatime, sync|immutable|inherited from a directory|by somebody|that are not to be had|ioctls)$/,
+    reason: 'it has fewer flags, and what is open stays writable',
+  },
+  {
+    cases:
+      /^xattr: (many|in the inode and in a block|growing|too much in all|of the same value in two files)$/,
+    reason: 'its attributes take no blocks, and find room',
+  },
+  {
+    cases:
+      /^(symlink: blocks of a long one|readdir: (an empty directory|size of a great directory)|write: in every 3rd block)$/,
+    reason: 'names, long targets and maps of blocks take no blocks',
+  },
+  {
+    cases: /^(open: a directory to write|lseek: of a directory)$/,
+    reason: 'data is not sought in its directories',
+  },
+]
