@@ -2,6 +2,7 @@
 import type { Target } from '../guest/syscall/attributes.js'
 import { type Call, whenDone } from '../guest/syscall/call.js'
 import {
+  bmap,
   copyFileRange,
   FALLOC_FL_COLLAPSE_RANGE,
   FALLOC_FL_INSERT_RANGE,
@@ -9,6 +10,7 @@ import {
   FALLOC_FL_PUNCH_HOLE,
   FALLOC_FL_ZERO_RANGE,
   fallocate,
+  fiemap,
   lseek,
   syncfs,
   type Whence,
@@ -16,6 +18,7 @@ import {
 import { linkFile, mknod } from '../guest/syscall/entries.js'
 import { getFileAttr, setFileAttr } from '../guest/syscall/file-attr.js'
 import { getxattr, listxattr, removexattr, setxattr } from '../guest/syscall/xattr.js'
+import type { FiemapExtent } from '../guest/vfs/fiemap.js'
 import type { FileAttr } from '../guest/vfs/file-attr.js'
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../guest/vfs/file-system.js'
 import type { OpenFile } from '../guest/vfs/open-file.js'
@@ -129,6 +132,15 @@ function ranges(door: Door) {
       run({ syscall: 'fallocate' }, () =>
         fallocate(door.process, fileOf(door, handle), mode, offset, length),
       ),
+    /** FIEMAP: where the file's bytes are on the device, from `offset` on for `length` bytes. */
+    fiemap: (
+      handle: FileHandle,
+      { offset = 0, length = Number.MAX_SAFE_INTEGER }: { offset?: number; length?: number } = {},
+    ): Promise<FiemapExtent[]> =>
+      told({ syscall: 'ioctl' }, () => fiemap(door.process, fileOf(door, handle), offset, length)),
+    /** FIBMAP: the block of the device that holds block `block` of the file, 0 for a hole. Root's. */
+    fibmap: (handle: FileHandle, block: number): Promise<number> =>
+      told({ syscall: 'ioctl' }, () => bmap(door.process, fileOf(door, handle), block)),
     /** lseek(2): where the file stands afterwards. ENXIO: no data behind, or the end. */
     lseek: (handle: FileHandle, offset: number, whence: Whence): Promise<number> =>
       told({ syscall: 'lseek' }, () => lseek(door.process, fileOf(door, handle), offset, whence)),

@@ -320,6 +320,10 @@ export class TinyFileSystem implements FileSystem {
     return { start, length: 12288, least: Math.max(least, 4096) }
   }
 
+  fiemap(): [] {
+    return []
+  }
+
   bmap(ino: number, block: number): number {
     return block < 3 ? ino * 100 + block : 0
   }

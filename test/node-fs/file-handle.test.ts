@@ -119,6 +119,16 @@ t.test('beyond node:fs: xattrs, ranges, holes, copies, rename flags, O_TMPFILE, 
   t.equal((await file.stat()).size, 20_480)
   t.equal(await linux.lseek(file, 0, 'hole'), 4096)
   t.equal(await linux.lseek(file, 4096, 'data'), 12_288)
+  const extents = await linux.fiemap(file)
+  t.same(
+    extents.map(({ logical, length, unwritten, last }) => ({ logical, length, unwritten, last })),
+    [
+      { logical: 0, length: 4096, unwritten: false, last: false },
+      { logical: 12_288, length: 8192, unwritten: false, last: true },
+    ],
+  )
+  t.equal(await linux.fibmap(file, 4), (extents[1]?.physical ?? 0) / 4096 + 1)
+  t.equal(await linux.fibmap(file, 1), 0)
   await linux.fallocate(file, c.FALLOC_FL_COLLAPSE_RANGE, 4096, 8192)
   t.same(await promises.readFile('/f'), Buffer.alloc(12_288, 'abc'))
   await t.rejects(linux.fallocate(file, c.FALLOC_FL_COLLAPSE_RANGE, 1, 4096), {

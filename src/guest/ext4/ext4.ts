@@ -5,13 +5,14 @@ import type { Handle } from '../jbd2/handle.js'
 import type { Journal } from '../jbd2/journal.js'
 import type { JournalCounters } from '../jbd2/journal-log.js'
 import type { AttributeChange, Attributes, Owner, StatFs } from '../vfs/attributes.js'
+import type { FiemapExtent } from '../vfs/fiemap.js'
 import type { FileAttr } from '../vfs/file-attr.js'
 import type { DataRun, EntrySink, FileSystem, ShutdownMode, TrimRange } from '../vfs/file-system.js'
 import { attributesOf, changeAttributes, isRefusedAppendOnly, isWriteBack } from './attributes.js'
 import { dropCapability, hasCapability } from './capability.js'
 import { Evictions } from './evictions.js'
 import { FALLOC_FL_KEEP_SIZE } from './fallocate.js'
-import { bmap, type FiemapExtent, fiemap } from './fiemap.js'
+import { bmap, fiemap } from './fiemap.js'
 import { maxFileSize, readFile, seekFile, writeFile } from './file.js'
 import { getFileAttr, setFileAttr } from './file-attr.js'
 import { commit, type Durability, fsync, isSynchronous, syncfs } from './fsync.js'
@@ -265,7 +266,6 @@ export class Ext4 implements FileSystem {
     return this.#read(() => bmap(this.#inode(ino), block))
   }
 
-  /** What FIEMAP tells of the file, from `offset` on for `length` bytes. */
   fiemap(ino: number, offset = 0, length = Number.MAX_SAFE_INTEGER): FiemapExtent[] {
     return this.#read(() => fiemap(this.#inode(ino), offset, length))
   }

@@ -1,23 +1,10 @@
 import { FsError } from '../../../lib/errno.js'
+import type { FiemapExtent } from '../vfs/fiemap.js'
 import { MAX_LOGICAL_BLOCK } from './extent.js'
 import { findMapping } from './file-map.js'
 import { inlineCapacity, isInline } from './inline-data.js'
 import type { Inode } from './inode.js'
 import { RawInode } from './raw-inode.js'
-
-/** struct fiemap_extent, as far as it says something here. Bytes. */
-export interface FiemapExtent {
-  logical: number
-  /** On the device. */
-  physical: number
-  length: number
-  /** FIEMAP_EXTENT_UNWRITTEN: allocated, reads as zeroes. */
-  unwritten: boolean
-  /** FIEMAP_EXTENT_LAST: none follows in the file. */
-  last: boolean
-  /** FIEMAP_EXTENT_DATA_INLINE and NOT_ALIGNED: it begins in i_block of the inode, and may go on elsewhere in it. */
-  inline?: true
-}
 
 /**
  * FIEMAP: the extents that begin or go on within `length` bytes from `offset`, the first cut to begin in that block.

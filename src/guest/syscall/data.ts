@@ -1,6 +1,8 @@
 /** The system calls on what is in open files. */
 import { FsError } from '../../../lib/errno.js'
 import { S_IFDIR, S_IFIFO, S_IFREG } from '../vfs/attributes.js'
+import { isPrivileged } from '../vfs/credentials.js'
+import type { FiemapExtent } from '../vfs/fiemap.js'
 import type { DataRun, EntrySink } from '../vfs/file-system.js'
 import type { OpenFile } from '../vfs/open-file.js'
 import { O_DSYNC, O_NOATIME, O_PATH } from '../vfs/open-flags.js'
@@ -132,6 +134,20 @@ function checkMode(mode: number): void {
   if (what === FALLOC_FL_PUNCH_HOLE && !keeps) throw new FsError('EOPNOTSUPP', told)
   const isShift = what === FALLOC_FL_COLLAPSE_RANGE || what === FALLOC_FL_INSERT_RANGE
   if (isShift && keeps) throw new FsError('EINVAL', told)
+}
+
+/** FS_IOC_FIEMAP of an open file, by bytes. */
+export function fiemap({ fs }: Process, file: OpenFile, offset: number, length: number): FiemapExtent[] {
+  if ((file.flags & O_PATH) !== 0) throw new FsError('EBADF', 'opened with O_PATH')
+  if (file.type !== S_IFREG && file.type !== S_IFDIR) throw new FsError('EOPNOTSUPP', `inode ${file.ino}`)
+  return fs.fiemap(file.ino, offset, length)
+}
+
+/** FIBMAP, which is root's: the block of the device that holds a block of the file; 0 for a hole. */
+export function bmap({ fs, credentials }: Process, file: OpenFile, block: number): number {
+  if (!isPrivileged(credentials)) throw new FsError('EPERM', 'FIBMAP is for root')
+  if (file.type !== S_IFREG) throw new FsError('ENOTTY', `inode ${file.ino}`)
+  return fs.bmap(file.ino, block)
 }
 
 export type Whence = 'set' | 'cur' | 'end' | 'data' | 'hole'

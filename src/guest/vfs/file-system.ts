@@ -1,4 +1,5 @@
 import type { AttributeChange, Attributes, Owner, StatFs } from './attributes.js'
+import type { FiemapExtent } from './fiemap.js'
 import type { FileAttr } from './file-attr.js'
 
 /** Flags of renameat2(2). */
@@ -123,6 +124,11 @@ export interface FileSystem {
 
   /** The block of the device that holds a block of the file, in units of {@link blockSize}; 0 for a hole. FIBMAP. */
   bmap(ino: number, block: number): number
+  /**
+   * FIEMAP: the extents that begin or go on within `length` bytes from `offset`, the first cut to begin in that block. EINVAL
+   * for an empty range, EFBIG for one past the greatest offset.
+   */
+  fiemap(ino: number, offset: number, length: number): FiemapExtent[]
 
   /** Bytes of the volume's name, without what follows the last one. */
   getLabel(): Uint8Array

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { FiemapExtent } from '../../../src/guest/ext4/fiemap.js'
+import type { FiemapExtent } from '../../../src/guest/vfs/fiemap.js'
 import { RamDisk } from '../../ram-disk.js'
 import { debugfs, e2fsck, mkfsExt4 } from './image.js'
 import { bytesOf, mountExt4, ROOT_USER, ready, writeAll } from './mounted.js'

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Ext4 } from '../../../src/guest/ext4/ext4.js'
-import type { FiemapExtent } from '../../../src/guest/ext4/fiemap.js'
+import type { FiemapExtent } from '../../../src/guest/vfs/fiemap.js'
 import { RamDisk } from '../../ram-disk.js'
 import { debugfs, debugfsWrite, mkfsExt4 } from './image.js'
 import { faultsOf, ownFaultsOf } from './judges.js'

@@ -149,6 +149,10 @@ async function crashStates(
         `flush ${flushes}, cut ${cut} of ${count}`,
       )
     }
+    for (const period of [2, 3]) {
+      const image = on.disk.crashImage((_, index) => (index * 7919) % period !== 0)
+      look(image, `flush ${flushes}, all but each ${period}th of ${count}`)
+    }
     flushes++
     on.disk.releaseFlush()
   }
