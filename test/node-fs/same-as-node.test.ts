@@ -7,6 +7,9 @@ import tmp from 'tmp'
 import type { FsPromises } from '../../src/node-fs/promises.js'
 import { freshDisk } from './image.js'
 
+/** A machine may have much else to do. */
+t.setTimeout(120_000)
+
 /** What both have; the shapes of their results are compared, so their types need not agree. */
 type Calls = Pick<
   FsPromises,
