@@ -135,6 +135,9 @@ class Vcpu implements TurnWork {
 
   chores(now: number): void {
     this.#guest?.tick(now)
+    const session = this.#session
+    if (session instanceof PathSession && session.deadline !== undefined && now >= session.deadline)
+      void session.settle()
     const memory = this.#memory
     if (memory === undefined) return
     if (memory.reclaimDue) memory.reclaim()
@@ -152,7 +155,11 @@ class Vcpu implements TurnWork {
   }
 
   get deadline(): number | undefined {
-    return this.#guest?.deadline
+    const ofGuest = this.#guest?.deadline
+    const ofSession = this.#session instanceof PathSession ? this.#session.deadline : undefined
+    return ofGuest === undefined || ofSession === undefined
+      ? (ofGuest ?? ofSession)
+      : Math.min(ofGuest, ofSession)
   }
 
   get expectsInterrupt(): boolean {
@@ -183,7 +190,7 @@ class Vcpu implements TurnWork {
     if (options.frontEnd === 'fuse-native') {
       // Mounted by the main thread, which alone can; this one performs what it is told.
       const caller = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
-      this.#session = new PathSession(fs, { caller })
+      this.#session = new PathSession(fs, { caller, clock })
       return
     }
     const fd = mountFuse({
@@ -215,6 +222,7 @@ class Vcpu implements TurnWork {
         case 'status':
           return tell({ id, return: this.#status() })
         case 'sync':
+          if (this.#session instanceof PathSession) await this.#session.settle()
           await this.#guest?.fs.syncfs()
           return tell({ id })
         case 'close':

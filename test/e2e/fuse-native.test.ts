@@ -233,3 +233,26 @@ t.test('-o ro: reads, and the image stays byte for byte', { skip }, async (t) =>
   await mounted.umount()
   t.equal(await run('sha256sum', [image.path]), before)
 })
+
+t.test(
+  'renames over an open file, and another process that syncs all the time, until kill -9 -> never without the name',
+  { skip },
+  async (t) => {
+    const mounted = await freshlyMounted(t)
+    await mounted.run('echo 0 > file; sync file')
+    const { pid } = (await mounted.summary()).record
+    const script =
+      '(while echo >> other && sync other; do :; done) & i=0; while :; do i=$((i + 1)); echo $i > new; exec 3< file; mv new file || exit 1; exec 3<&-; echo $i; done'
+    const user = spawn('sh', ['-c', script], { cwd: mounted.dir, stdio: ['ignore', 'pipe', 'ignore'] })
+    let said = ''
+    for await (const chunk of user.stdout) {
+      said += String(chunk)
+      if (said.split('\n').length > 30) process.kill(pid, 'SIGKILL')
+    }
+    const again = await mounted.image.mount()
+    t.ok(said.split('\n').length > 30)
+    t.match(await again.run('cat file'), /^\d+\n$/)
+    await again.umount()
+    t.equal(await mounted.image.complaints(), '')
+  },
+)

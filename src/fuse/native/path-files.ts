@@ -16,7 +16,7 @@ import { O_DSYNC, O_NOATIME, O_SYNC } from '../abi/file.js'
 import { copyRuns } from '../channel.js'
 import { HeldInodes } from './held-inodes.js'
 import { OpenFiles } from './open-files.js'
-import type { Listing, PathOperations } from './path-operations.js'
+import type { Listing, PathCall, PathOperations } from './path-operations.js'
 import { encodeUtf8, PathWalk, type Place } from './path-walk.js'
 import { UnlinkedNames } from './unlinked-names.js'
 
@@ -36,6 +36,7 @@ export class PathFiles implements PathOperations {
   readonly #unlinked: UnlinkedNames
   readonly #files: OpenFiles
   readonly #walk: PathWalk
+  #leaving: Place | undefined
 
   /** `caller`: the one user who may use the mount, since libfuse's callbacks do not say who calls. */
   constructor(fs: FileSystem, caller: { uid: number; gid: number }) {
@@ -123,18 +124,71 @@ export class PathFiles implements PathOperations {
     const source = this.#walk.place(from)
     const target = this.#walk.place(to)
     const isHidden = UnlinkedNames.isHidden(target.name) && source.dir === target.dir
-    if (!isHidden || !this.#hide(source, target))
-      this.#fs.rename(source.dir, source.name, target.dir, target.name, 0)
+    if (isHidden && this.#hide(source, target)) return this.#changed(source.dir)
+    this.#leaving = undefined
+    this.#fs.rename(source.dir, source.name, target.dir, target.name, 0)
     return this.#changed(source.dir, target.dir)
   }
 
-  /** False when the file is not open: then it was not libfuse that chose the name. */
-  #hide({ dir, name }: Place, hidden: Place): boolean {
+  /**
+   * False when the file is not open: then it was not libfuse that chose the name. libfuse does this before unlink(2) and
+   * before a rename over an open file, and does not say which: the entry stays until the next call shows it, so that
+   * the rename replaces it in one transaction.
+   */
+  #hide(place: Place, hidden: Place): boolean {
+    const { dir, name } = place
     const ino = this.#fs.lookup(dir, name)
     if (ino === undefined || !this.#files.isOpen(ino)) return false
-    this.#fs.unlink(dir, name)
     this.#unlinked.add(hidden, ino)
+    if (this.#fs.isSynchronous(dir, true)) this.#fs.unlink(dir, name)
+    else this.#leaving = place
     return true
+  }
+
+  /** An entry is there that is gone for whoever uses the mount: see {@link meetsLeaving}. */
+  get isLeaving(): boolean {
+    return this.#leaving !== undefined
+  }
+
+  /**
+   * Whether a call would find the entry that is to go, or change something after it, so that {@link leave} must come
+   * first. Syncs, reads and writes of open files go on as they are: one between libfuse's two steps of a rename would
+   * else make the first one durable by itself.
+   */
+  meetsLeaving(call: PathCall): boolean {
+    const leaving = this.#leaving
+    if (leaving === undefined) return false
+    switch (call.operation) {
+      case 'statfs':
+      case 'read':
+      case 'write':
+      case 'ftruncate':
+      case 'fsync':
+      case 'release':
+        return false
+      case 'fgetattr':
+        return this.#files.inode(call.parameters[0]) === this.#fs.lookup(leaving.dir, leaving.name)
+      case 'readdir':
+      case 'fsyncdir':
+        return this.#walk.inode(call.parameters[0]) === leaving.dir
+      case 'getattr':
+      case 'open':
+      case 'readlink':
+      case 'getxattr':
+      case 'listxattr':
+        return call.parameters[0] !== '/' && isSame(this.#walk.place(call.parameters[0]), leaving)
+      case 'rename':
+        return !isSame(this.#walk.place(call.parameters[1]), leaving)
+      default:
+        return true
+    }
+  }
+
+  /** The entry goes, as unlink(2) had it. Changes the file system, which must be ready. */
+  leave(): void {
+    const place = this.#leaving
+    this.#leaving = undefined
+    if (place !== undefined) this.#fs.unlink(place.dir, place.name)
   }
 
   chmod(path: string, mode: number): void | Promise<void> {
@@ -289,6 +343,10 @@ export class PathFiles implements PathOperations {
       ((protectedBy & FS_APPEND_FL) !== 0 && (flags & O_APPEND) === 0)
     if (refused) throw new FsError('EPERM', `inode ${ino} is immutable or append-only`)
   }
+}
+
+function isSame(one: Place, other: Place): boolean {
+  return one.dir === other.dir && Buffer.compare(one.name, other.name) === 0
 }
 
 function timespecOf(milliseconds: number): Timespec {

@@ -40,9 +40,14 @@ const OPERATIONS: Readonly<Record<PathOperation, readonly [changes: boolean, opc
   removexattr: [true, Opcode.REMOVEXATTR],
 }
 
+/** libfuse's rename follows within a fraction of a millisecond when it comes at all. Milliseconds. */
+const LEAVE_AFTER = 20
+
 export interface PathSessionOptions {
   /** The one user who may use the mount. */
   caller: { uid: number; gid: number }
+  /** Milliseconds of a steady clock. */
+  clock: () => number
   /** Told of errors that are no FsError: faults of ours, which the user sees as EIO. Printed when absent. */
   report?: (error: unknown, operation: string) => void
 }
@@ -55,7 +60,10 @@ export class PathSession {
   readonly #fs: FileSystem
   readonly #caller: { uid: number; gid: number }
   readonly #files: PathFiles
+  readonly #clock: () => number
   readonly #report: (error: unknown, operation: string) => void
+  /** When {@link settle} is due, should no call come before. */
+  #deadline: number | undefined
   /** Of the connection's file descriptor, once there is one. */
   readonly #table = pollTable(1)
   #connected = false
@@ -65,6 +73,7 @@ export class PathSession {
     this.#fs = fs
     this.#caller = options.caller
     this.#files = new PathFiles(fs, options.caller)
+    this.#clock = options.clock
     this.#report =
       options.report ?? ((error, operation) => console.error(`fuse-native: ${operation}:`, error))
   }
@@ -99,10 +108,13 @@ export class PathSession {
           this.statistics.postponed++
           await wait
         }
-      }
+        if (this.#files.isLeaving && this.#files.meetsLeaving(call)) this.#leave()
+      } else if (this.#files.isLeaving && this.#files.meetsLeaving(call)) await this.settle()
       this.#fs.setCaller(this.#caller.uid, this.#caller.gid)
       const value = await this.#run(call)
       this.#count(call, value)
+      if (!this.#files.isLeaving) this.#deadline = undefined
+      else this.#deadline ??= this.#clock() + LEAVE_AFTER
       return { error: 0, value }
     } catch (error) {
       this.statistics.errors++
@@ -113,8 +125,32 @@ export class PathSession {
   }
 
   /** Gives back all inodes that are in use: before the file system is unmounted. */
-  forgetAll(): Promise<void> {
-    return this.#files.inodes.clear()
+  async forgetAll(): Promise<void> {
+    await this.settle()
+    await this.#files.inodes.clear()
+  }
+
+  get deadline(): number | undefined {
+    return this.#deadline
+  }
+
+  /** Does now what was put off: to be called when {@link deadline} has passed, and before all is synced. Never rejects. */
+  async settle(): Promise<void> {
+    try {
+      while (this.#files.isLeaving) {
+        const wait = this.#fs.ready()
+        if (wait === undefined) this.#leave()
+        else await wait
+      }
+    } catch (error) {
+      // Whoever unlinked has been answered: the entry stays, in a file system that may not change any more.
+      log('an entry that was to go: %o', error)
+    }
+  }
+
+  #leave(): void {
+    this.#deadline = undefined
+    this.#files.leave()
   }
 
   #run(call: PathCall): unknown {

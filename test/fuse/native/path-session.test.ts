@@ -17,8 +17,10 @@ const HIDDEN = '.fuse_hidden0000000300000001'
 class Caller {
   readonly fs = new TinyFileSystem()
   readonly faults: unknown[] = []
+  now = 1000
   readonly session = new PathSession(this.fs, {
     caller: { uid: 7, gid: 8 },
+    clock: () => this.now,
     report: (error) => this.faults.push(error),
   })
 
@@ -128,6 +130,82 @@ t.test('an open file that is replaced while another has it open too -> freed wit
     Buffer.from(await caller.value('read', await caller.value('open', '/file', 0), 0, 9, 0)).toString(),
     'new',
   )
+})
+
+t.test('a rename over an open file: its entry is there until it is replaced, by one operation', async (t) => {
+  const caller = new Caller()
+  const { fs } = caller
+  const old = fs.addFile('file', 'old')
+  const new_ = fs.addFile('new', 'new')
+  const fd = await caller.value('open', '/file', 0)
+  await caller.value('rename', '/file', `/${HIDDEN}`)
+  // What others do meanwhile must not part the two steps: a sync would make the first one durable alone.
+  await caller.value('fsync', fd, false)
+  await caller.value('getattr', '/new')
+  await caller.value('getattr', '/')
+  await caller.value('write', fd, 0, Buffer.from('x'), 0)
+  t.equal(fs.lookup(fs.root, Buffer.from('file')), old)
+  fs.unlink = () => t.fail('unlinked by itself')
+  const { rename } = fs
+  fs.rename = (...parameters) => {
+    fs.calls.push(`replaces ${fs.lookup(fs.root, Buffer.from('file'))}`)
+    // What the tiny file system does within it.
+    delete (fs as Partial<TinyFileSystem>).unlink
+    rename.apply(fs, parameters)
+  }
+  await caller.value('rename', '/new', '/file')
+  t.ok(fs.calls.includes(`replaces ${old}`))
+  t.equal(fs.lookup(fs.root, Buffer.from('file')), new_)
+  t.equal(caller.session.deadline, undefined)
+  await caller.value('release', fd)
+  t.notOk(fs.nodes.has(old))
+})
+
+/** What shows that unlink(2) was meant, and then finds the entry gone. */
+const SETTLING: readonly (readonly [name: string, settle: (caller: Caller) => Promise<unknown>])[] = [
+  ['a look at it', (caller) => caller.error('getattr', '/file')],
+  ['a look at what was opened', (caller) => caller.value('fgetattr', 1)],
+  ['a listing', (caller) => caller.value('readdir', '/')],
+  ['a sync of its directory', (caller) => caller.value('fsyncdir', '/', false)],
+  ['any change', (caller) => caller.value('mkdir', '/d', 0o755)],
+  ['a rename of another file', (caller) => caller.value('rename', '/other', '/elsewhere')],
+  ['time', (caller) => caller.session.settle()],
+  ['the end', (caller) => caller.session.forgetAll()],
+]
+
+for (const [name, settle] of SETTLING) {
+  t.test(`an open file that is unlinked, then ${name} -> its entry is gone`, async (t) => {
+    const caller = new Caller()
+    const { fs } = caller
+    fs.addFile('file')
+    fs.addFile('other')
+    await caller.value('open', '/file', 0)
+    await caller.value('rename', '/file', `/${HIDDEN}`)
+    t.equal(caller.session.deadline, 1020)
+    t.type(fs.lookup(fs.root, Buffer.from('file')), 'number')
+    await settle(caller)
+    t.equal(fs.lookup(fs.root, Buffer.from('file')), undefined)
+    t.equal(caller.session.deadline, undefined)
+  })
+}
+
+t.test('an open file that is unlinked where the journal has no room, or never will', async (t) => {
+  const caller = new Caller()
+  const { fs } = caller
+  fs.addFile('file')
+  await caller.value('open', '/file', 0)
+  await caller.value('rename', '/file', `/${HIDDEN}`)
+  const room = new Completion()
+  fs.waits.push(room.promise)
+  const asked = caller.perform('getattr', '/file')
+  t.type(fs.lookup(fs.root, Buffer.from('file')), 'number')
+  room.complete()
+  t.equal((await asked).error, -E.ENOENT)
+  fs.addFile('second')
+  await caller.value('open', '/second', 0)
+  await caller.value('rename', '/second', `/${HIDDEN}`)
+  fs.readOnly = true
+  t.equal(await caller.error('readdir', '/'), 0)
 })
 
 t.test('a file of such a name that is not open -> is a file like others', async (t) => {
