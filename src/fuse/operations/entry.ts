@@ -33,9 +33,10 @@ export function lookup(connection: Connection, request: Request): number {
  * file, or have been freed. The kernel compares the generation.
  */
 function lookupHandle(connection: Connection, ino: number): number {
-  const { fs, nodes } = connection
-  if (nodes.count(ino) > 0 || ino === fs.root) return replyEntry(connection, ino)
+  const { fs } = connection
+  if (ino === fs.root) return replyEntry(connection, ino)
   try {
+    // Also when its FORGET is still to come: of an inode that it holds the kernel does not ask.
     const { nlink, mode } = fs.getattr(ino)
     if (nlink === 0 || mode === 0) return -E.ESTALE
   } catch (error) {

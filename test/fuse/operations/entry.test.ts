@@ -65,6 +65,8 @@ t.test('LOOKUP: . of an old handle -> the inode, or ESTALE', async (t) => {
   t.equal(nodeid(rig.call(LOOKUP, { nodeid: ino }, '.')), ino)
   t.equal(rig.fs.node(ino).users, 1)
   t.equal(rig.call(LOOKUP, { nodeid: 9999 }, '.').error, -E.ESTALE)
+  rig.call(UNLINK, {}, 'file')
+  t.equal(rig.call(LOOKUP, { nodeid: ino }, '.').error, -E.ESTALE, 'unlinked, its FORGET still under way')
 })
 
 t.test('names: 255 bytes are taken, 256 are ENAMETOOLONG, in every request', async (t) => {
