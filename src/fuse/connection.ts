@@ -91,9 +91,15 @@ export class Connection {
     this.#unmount = options.unmount ?? (() => fs.unmount())
   }
 
-  /** Whether the caller is of the group. Asks the system when it is not the caller's main group. */
-  isMember({ gid, pid }: Caller, group: number): boolean {
-    return gid === group || this.#groupsOf(pid).includes(group)
+  /**
+   * Whether the caller is of the group; when it is not the main one, the system is asked, and the file system told of
+   * all, since it will ask the same.
+   */
+  isMember({ uid, gid, pid }: Caller, group: number): boolean {
+    if (gid === group) return true
+    const groups = this.#groupsOf(pid)
+    this.fs.setCaller(uid, gid, groups)
+    return groups.includes(group)
   }
 
   /** The kernel is to ask for the entries of a directory again. */

@@ -110,6 +110,18 @@ export class InlineMachine {
     return this.#guest.mount(this.#options)
   }
 
+  /**
+   * Keeps memory bounded, as the threads of a mount do between requests: writes back when much is dirty, lets go of
+   * private copies that the image has, and of views of the host's page cache. To be called now and then, between
+   * operations.
+   */
+  tend(): void {
+    this.#host.process()
+    const { memory } = this.#host.backend
+    if (memory.reclaimDue) memory.reclaim()
+    memory.dropViews()
+  }
+
   /** Unmounts what is mounted and closes the image. */
   async shutDown(): Promise<void> {
     if (this.#guest.mounted) await this.#guest.fs.unmount()

@@ -268,6 +268,16 @@ const LOCKS = casesOf('locks', {
     'open 0 f rdwr,creat 644; flock 0 exclusive; elsewhere flock 0 unlock; open 1 f rdwr; flock 1 exclusive',
   'of an unlinked file':
     'open 0 f rdwr,creat 644; open 1 f rdwr; unlink f; flock 0 exclusive; flock 1 exclusive; lock 0 write 0 1; elsewhere lock 0 write 0 1',
+  'flock, interrupted':
+    'open 0 f rdwr,creat 644; open 1 f rdwr; flock 0 exclusive; flock-interrupted 1; flock 1 shared',
+  'flock, that waits':
+    'open 0 f rdwr,creat 644; flock-waits 0 f flock; flock 0 unlock; flock-waits 0 f flock; flock-waits 0 f flock',
+  'of open files, that waits':
+    'open 0 f rdwr,creat 644; flock-waits 0 f ofd; elsewhere lock-test 0 write 0 0',
+  leases:
+    'open 0 f rdwr,creat 644; lease 0 write; lease 0 read; lease 0 unlock; open 1 f rdonly; lease 0 write; lease 1 read; close 0; lease 1 read; lease 1 unlock; open 2 f wronly; lease 2 read',
+  'leases by another': `create f 666; ${SOMEBODY}; open 0 f rdonly; lease 0 read; lease 0 write`,
+  'leases of a directory': 'mkdir d 755; open 0 d rdonly; lease 0 read',
   'posix, interrupted': 'open 0 f rdwr,creat 644; lock 0 write 0 1; elsewhere lock-interrupted 0 write 0 1',
 })
 
@@ -277,6 +287,10 @@ const HANDLES = casesOf('handles', {
   'of a file below': 'mkdir d 755; mkdir d/e 755; put d/e/f x; handle d/e/f',
   'of what is gone': 'mknod f file 644 0 0; handle f unlink',
   'of what is gone, but linked': 'put f x; link f g; handle f unlink; stat g',
+  'of a file that the kernel has forgotten':
+    'put f x; handle f cold; mkdir d 755; mkdir d/e 755; put d/e/f x; handle d/e/f cold',
+  'of a directory that the kernel has forgotten': 'mkdir d 755; mkdir d/e 755; handle d/e cold',
+  'of a number that has another file by now': 'mknod f file 644 0 0; handle f again',
   'by somebody': `put f x; ${SOMEBODY}; handle f`,
 })
 

@@ -203,6 +203,14 @@ const READ = casesOf('read', {
     'put f abc; open 0 f rdonly; map 0 r shared; map 0 w shared; map 0 w private; open 1 f wronly; map 1 w shared; map 1 r private; open 2 f rdwr; map 2 r,w shared; map 2 r,x private; map 2 r,w sync',
   'mapping of a directory': 'mkdir d 755; open 0 d rdonly; map 0 r shared',
   'after its pages were dropped': 'open 0 f rdwr,creat 644; fill 0 0 9000 a; fsync 0; drop-pages 0; get f',
+  'by splice':
+    'put f content; open 0 f rdonly; open 1 g rdwr,creat 644; splice 0 2 1 5 100; get g; splice 0 7 1 0 9; splice 1 0 0 0 5',
+  'into several buffers':
+    'put f 0123456789; open 0 f rdwr; preadv2 0 2 4 0; preadv2 0 -1 2 0; preadv2 0 -1 9 hipri; preadv2 0 10 1 0; preadv2 0 0 1 bad; preadv2 0 -2 1 0',
+  'written from several buffers':
+    'put f 0123456789; open 0 f rdwr; pwritev2 0 2 abcd 0; get f; pwritev2 0 -1 xy 0; get f; pwritev2 0 5 zz dsync; get f; pwritev2 0 5 ww sync; pwritev2 0 0 end append; get f; pwritev2 0 0 q bad',
+  'of what a mapping changed':
+    'put f content; open 0 f rdwr; msync 0 C sync; get f; msync 0 D async; pread 0 0 3; msync 0 E both',
   'fsync of everything':
     'mkdir d 755; open 0 d rdonly; fsync 0; fdatasync 0; syncfs 0; mkfifo p 644; open 1 p rdwr; fsync 1; put f x; open 2 f rdonly; fsync 2; fdatasync 2',
 })

@@ -195,6 +195,64 @@ static void step_sendfile(char **a)
 	say_count(sendfile(slot(a[2]), slot(a[0]), &from, number(a[3])));
 }
 
+/* FROM OFFSET TO OFFSET LENGTH, by way of a pipe. */
+static void step_splice(char **a)
+{
+	loff_t from = number(a[1]), to = number(a[3]);
+	int ends[2];
+	ssize_t taken;
+
+	if (pipe(ends) != 0)
+		exit(2);
+	taken = splice(slot(a[0]), &from, ends[1], NULL, number(a[4]), 0);
+	if (taken <= 0)
+		say_count(taken);
+	else
+		say_count(splice(ends[0], NULL, slot(a[2]), &to, taken, 0));
+	close(ends[0]), close(ends[1]);
+}
+
+static const struct flag rwf_flags[] = {
+	{ "dsync", RWF_DSYNC }, { "sync", RWF_SYNC }, { "append", RWF_APPEND }, { "nowait", RWF_NOWAIT }, { "hipri", RWF_HIPRI },
+	{ "bad", 0x4000 }, { NULL, 0 }
+};
+
+/* OFFSET -1 is the file's own. */
+static void step_preadv2(char **a)
+{
+	unsigned char bytes[4096];
+	struct iovec parts[2] = { { bytes, 3 }, { bytes + 3, number(a[2]) } };
+	ssize_t count = preadv2(slot(a[0]), parts, 2, number(a[1]), flags_of(rwf_flags, a[3]));
+
+	if (count < 0)
+		outcome(-1);
+	else
+		say_bytes(bytes, count);
+}
+
+static void step_pwritev2(char **a)
+{
+	size_t length = decode(a[2]);
+	struct iovec parts[2] = { { a[2], length / 2 }, { a[2] + length / 2, length - length / 2 } };
+
+	say_count(pwritev2(slot(a[0]), parts, 2, number(a[1]), flags_of(rwf_flags, a[3])));
+}
+
+/* Stores through a mapping and waits for it. */
+static void step_msync(char **a)
+{
+	static const struct flag kinds[] = { { "sync", MS_SYNC }, { "async", MS_ASYNC }, { "both", MS_SYNC | MS_ASYNC }, { NULL, 0 } };
+	char *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, slot(a[0]), 0);
+
+	if (map == MAP_FAILED) {
+		outcome(-1);
+		return;
+	}
+	map[0] = a[1][0];
+	outcome(msync(map, 4096, flags_of(kinds, a[2])));
+	munmap(map, 4096);
+}
+
 /* Where data is, from hole to hole. */
 static void step_extents(char **a)
 {
@@ -242,6 +300,10 @@ const struct step file_steps[] = {
 	{ "map", 3, step_map },
 	{ "copy-range", 5, step_copy_range },
 	{ "sendfile", 4, step_sendfile },
+	{ "splice", 5, step_splice },
+	{ "preadv2", 4, step_preadv2 },
+	{ "pwritev2", 4, step_pwritev2 },
+	{ "msync", 3, step_msync },
 	{ "extents", 1, step_extents },
 	{ "drop-pages", 1, step_advise },
 	{ NULL, 0, NULL },

@@ -142,4 +142,18 @@ const SET_ID = Object.entries(CHANGES).flatMap(([change, steps]) =>
   ),
 )
 
-export const MODE_CASES: readonly Case[] = [...MADE, ...CHMOD, ...CHOWN, ...SET_ID]
+/** Whose main group is another, but who is of the file's group too. */
+const OF_GROUP = casesOf(
+  'set-id bits, by one of the group beside his own, at',
+  Object.fromEntries(
+    Object.entries(CHANGES).flatMap(([change, steps]) =>
+      ['2666', '2676', '6666'].map((mode) => [
+        `${change}, ${mode}`,
+        `put f content; put other content; chmod other 666; chown f 5 77; chmod . 777; chmod f ${mode}; as 1000:1000,77
+         open 0 f rdwr; ${steps}; ${ROOT}; stat f`,
+      ]),
+    ),
+  ),
+)
+
+export const MODE_CASES: readonly Case[] = [...OF_GROUP, ...MADE, ...CHMOD, ...CHOWN, ...SET_ID]

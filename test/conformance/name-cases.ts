@@ -166,6 +166,9 @@ const READDIR = casesOf('readdir', {
     'many create file-with-a-longer-name-%d 700; seekdir .; readdir .',
   'seek after deletions': 'many create f%d 500; many unlink f%d 250; seekdir .; readdir .',
   'a directory with names of 255 bytes': `many create ${'m'.repeat(251)}%04d 60; seekdir .; readdir .`,
+  'entries removed on the way':
+    'mkdir d 755; many create d/kept%d 200; many create d/gone%d 200; readdir-during d remove; readdir d',
+  'entries added on the way': 'mkdir d 755; many create d/kept%d 300; readdir-during d add',
   'an empty directory': 'mkdir d 755; readdir d; seekdir d; stat d dirsize',
   'that may only be searched': `mkdir d 711; create d/f 644; ${NOBODY}; readdir d; lstat d/f`,
   'that may only be read': `mkdir d 744; create d/f 644; ${NOBODY}; readdir d; lstat d/f`,

@@ -149,6 +149,36 @@ static void step_seekdir(char **a)
 	say("%d entries, %d wrong", count, wrong);
 }
 
+/* Reads a directory and removes or adds an entry after each: what was there from first to last is seen once. */
+static void step_readdir_during(char **a)
+{
+	char path[PATH_MAX];
+	int kept = 0, seen = 0, made = 0, removed = 0, removes = strcmp(a[1], "remove") == 0;
+	struct dirent *entry;
+	DIR *dir = opendir(a[0]);
+
+	if (dir == NULL) {
+		outcome(-1);
+		return;
+	}
+	while ((entry = readdir(dir)) != NULL && made < MOST_NAMES) {
+		if (strncmp(entry->d_name, "kept", 4) == 0)
+			seen++;
+		if (removes && strncmp(entry->d_name, "gone", 4) == 0) {
+			snprintf(path, sizeof path, "%s/%s", a[0], entry->d_name);
+			removed += unlink(path) == 0;
+		} else if (!removes) {
+			snprintf(path, sizeof path, "%s/new%d", a[0], made++);
+			close(open(path, O_CREAT | O_WRONLY, 0644));
+		}
+	}
+	rewinddir(dir);
+	while ((entry = readdir(dir)) != NULL)
+		kept += strncmp(entry->d_name, "kept", 4) == 0;
+	closedir(dir);
+	say("%d of %d, %d removed", seen, kept, removed);
+}
+
 static void step_many(char **a)
 {
 	long count = number(a[2]), made = 0;
@@ -243,6 +273,7 @@ const struct step name_steps[] = {
 	{ "rename2", 3, step_rename2 },
 	{ "readdir", 1, step_readdir },
 	{ "seekdir", 1, step_seekdir },
+	{ "readdir-during", 2, step_readdir_during },
 	{ "many", 3, step_many },
 	{ "access", 2, step_access },
 	{ "umask", 1, step_umask },

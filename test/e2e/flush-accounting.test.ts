@@ -5,6 +5,7 @@ import { cannotMount } from './prerequisites.js'
 import { run } from './program.js'
 
 const skip = cannotMount()
+t.setTimeout(120_000)
 
 /**
  * A fresh image, mounted without commits by the clock. Not as fuseblk unless asked for: a sync(1) of anybody on this
@@ -87,6 +88,39 @@ for (const frontEnd of ['kernel', 'fuse-native'] as const) {
     t.equal((await mounted.status()).bytesDirty, 0)
   })
 }
+
+const DD = 'dd if=/dev/urandom of=file bs=4096 count=3 conv=notrunc status=none'
+
+/** Writes that are their own sync: each is durable when it returns. */
+const WRITES: readonly [name: string, work: string, flushes: number][] = [
+  ['O_DSYNC, overwriting', `${DD} oflag=dsync`, 3],
+  ['O_SYNC, overwriting', `${DD} oflag=sync`, 6],
+  ['O_DSYNC, appending', `${DD} oflag=dsync,append`, 6],
+  ['O_DIRECT alone', `${DD} oflag=direct`, 0],
+  ['a mapping and msync', `${process.execPath} --input-type=module -e "$1"`, 1],
+]
+
+/** A store through a shared mapping, made durable by msync(2). */
+const MSYNC = `
+  import { openSync } from 'node:fs'
+  import { mapFile } from '${new URL('../../lib/libc.js', import.meta.url)}'
+  const mapping = mapFile(openSync('file', 'r+'), 4096, { shared: true, writable: true })
+  new Uint8Array(mapping.view()).fill(process.pid & 255)
+  mapping.sync()
+`
+
+t.test('writes that are durable when they return -> a FLUSH or a commit each', { skip }, async (t) => {
+  const mounted = await quietlyMounted(t)
+  await mounted.run('dd if=/dev/urandom of=file bs=4096 count=64 status=none; sync file')
+  for (const [name, work, flushes] of WRITES) {
+    const before = await mounted.status()
+    await mounted.run(work, MSYNC)
+    const after = await mounted.status()
+    t.equal(after.flushRequests - before.flushRequests, flushes, name)
+    if (flushes > 0) t.equal(after.bytesDirty, 0, name)
+    await mounted.run('sync file')
+  }
+})
 
 t.test('syncfs -> one commit for all that is dirty; none where nothing is', { skip }, async (t) => {
   const mounted = await quietlyMounted(t, 'fuseblk')

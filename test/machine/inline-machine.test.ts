@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
 import { Prng } from '../../lib/prng.js'
@@ -157,3 +158,27 @@ t.test(
     t.equal(e2fsck(image, '-fn'), 0)
   },
 )
+
+t.test('tend: what was stored goes to the image when there is much, and memory is let go', async (t) => {
+  const { image } = await temporaryImage(256 << 20)
+  const resident = (): number =>
+    Number(/RssAnon:\s*(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024
+  const machine = InlineMachine.boot({ image })
+  const fs = await machine.mount()
+  const ino = fs.mknod(fs.root, bytes('large'), 0o100644, 0, OWNER)
+  // Parts below the size that goes to the file at once.
+  const part = new Uint8Array(16384).fill(7)
+  const before = resident()
+  let most = 0
+  for (let offset = 0; offset < 192 << 20; offset += part.length) {
+    for (let wait = fs.ready(); wait !== undefined; wait = fs.ready()) await wait
+    fs.write(ino, offset, part, 0, part.length, false)
+    if (offset % (4 << 20) === 0) {
+      machine.tend()
+      most = Math.max(most, machine.bytesDirty)
+    }
+  }
+  t.ok(most < 80 << 20, `${most} bytes dirty at most`)
+  t.ok(resident() - before < 160, `${resident() - before} MiB more than before`)
+  await machine.shutDown()
+})

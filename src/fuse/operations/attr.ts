@@ -20,6 +20,7 @@ import { encodeAttrOut, encodeStatx } from '../attributes.js'
 import { PAYLOAD } from '../channel.js'
 import type { Connection } from '../connection.js'
 import type { Request } from '../request.js'
+import { knowMembership } from './file.js'
 
 export function getattr(connection: Connection, request: Request): number {
   return encodeAttrOut(connection.reply, PAYLOAD, connection.fs.getattr(request.ino))
@@ -58,7 +59,9 @@ function attributeChange(view: DataView, at: number): AttributeChange {
 
 export function setattr(connection: Connection, request: Request): number | Promise<void> {
   const { fs } = connection
-  const wait = fs.setattr(request.ino, attributeChange(request.view, request.at))
+  const change = attributeChange(request.view, request.at)
+  if (change.killPrivileges) knowMembership(connection, request.ino, request)
+  const wait = fs.setattr(request.ino, change)
   if (wait !== undefined) return wait
   const attributes = fs.getattr(request.ino)
   // By relatime the next reading of a directory has to be seen here, and so must not be answered from a cache.

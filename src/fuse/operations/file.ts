@@ -65,7 +65,10 @@ export function open(connection: Connection, request: Request): number | Promise
   if ((flags & (O_ACCMODE | O_TRUNC)) !== 0 && isProtected(connection, ino, flags)) return -E.EPERM
   if (!openChanges(connection, request)) return opened(connection, request)
   const change: AttributeChange = { size: 0 }
-  if (OpenIn.open_flags.get(view, at) & FUSE_OPEN_KILL_SUIDGID) change.killPrivileges = true
+  if (OpenIn.open_flags.get(view, at) & FUSE_OPEN_KILL_SUIDGID) {
+    change.killPrivileges = true
+    knowMembership(connection, ino, request)
+  }
   if (connection.writebackCache) Object.assign(change, keptTimes(connection, ino))
   return connection.fs.setattr(ino, change) ?? opened(connection, request)
 }
@@ -136,6 +139,12 @@ export function write(connection: Connection, request: Request): number | Promis
   }
   const stored = store(connection, what, offset, request.bytes, from, to)
   return typeof stored === 'number' ? written(connection, request, stored) : stored
+}
+
+/** Before set-id bits fall: S_ISGID without group execution stays for members of the group. */
+export function knowMembership(connection: Connection, ino: number, caller: Caller): void {
+  const { mode, gid } = connection.fs.getattr(ino)
+  if ((mode & (S_ISGID | S_IXGRP)) === S_ISGID) connection.isMember(caller, gid)
 }
 
 /**

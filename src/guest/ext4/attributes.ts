@@ -95,11 +95,11 @@ export function changeAttributes(handle: Handle, inode: Inode, change: Attribute
 
 /**
  * The set-id bits that fall. Set-group-id without execution by the group stays for root and for members of the group,
- * as setattr_should_drop_sgid() of Linux has it; of the caller's groups only one is known here.
+ * as setattr_should_drop_sgid() of Linux has it.
  */
 function privilegesToDrop({ mode, gid, volume }: Inode): number {
   if ((mode & S_IFMT) === S_IFDIR) return 0
   const { caller } = volume
-  const outside = caller.uid !== 0 && caller.gid !== gid
+  const outside = caller.uid !== 0 && caller.gid !== gid && !caller.groups.includes(gid)
   return (mode & 0o010) !== 0 || outside ? S_ISUID | S_ISGID : S_ISUID
 }

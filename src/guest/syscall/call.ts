@@ -36,7 +36,7 @@ export function atOnce<T>(call: Call<T>): T {
 export function* ready({ fs, credentials }: Process): Call<void> {
   if (fs.readOnly) return
   for (let wait = fs.ready(); wait !== undefined; wait = fs.ready()) yield wait
-  fs.setCaller(credentials.uid, credentials.gid)
+  fs.setCaller(credentials.uid, credentials.gid, credentials.groups)
 }
 
 /** Waits for `work` on an inode, which stays in use meanwhile. */
