@@ -159,6 +159,24 @@ t.test(
   },
 )
 
+t.test('collapsed and inserted ranges -> of whole clusters, as with the kernel', { skip }, async (t) => {
+  const fill = 'for n in $(seq 40); do yes $n | head -c 4096; done > f'
+  const refused = 'fallocate -c -o 4096 -l 16384 f || fallocate -i -o 16384 -l 4096 f || echo refused'
+  const shifted = 'fallocate -c -o 16384 -l 32768 f; fallocate -i -o 32768 -l 16384 f; cat f'
+  const kernels = onKernel(IMAGE, `${fill}; ${refused} 2> /dev/null; ${shifted}`).output
+  const disk = new RamDisk(onKernel(IMAGE, fill).image)
+  const fs = await mountExt4(disk)
+  const ino = fs.lookup(fs.root, bytesOf('f')) as number
+  await ready(fs)
+  t.throws(() => fs.fallocate(ino, 0x8, BLOCK, CLUSTER), { code: 'EINVAL' })
+  t.throws(() => fs.fallocate(ino, 0x20, CLUSTER, BLOCK), { code: 'EINVAL' })
+  await (await ready(fs)).fallocate(ino, 0x8, CLUSTER, 2 * CLUSTER)
+  await (await ready(fs)).fallocate(ino, 0x20, 2 * CLUSTER, CLUSTER)
+  t.ok(kernels === `refused\n${Buffer.from(readAll(fs, ino)).toString('latin1')}`)
+  await fs.unmount()
+  t.same(faultsOf(disk.bytes), [])
+})
+
 t.test('a full disk -> ENOSPC, every cluster is used; the reserve is counted in blocks', async (t) => {
   const disk = new RamDisk(mkfsExt4(16 << 20, [...OPTIONS, '-m', '10', '-J', 'size=4']))
   const fs = await mountExt4(disk)
