@@ -10,7 +10,23 @@ interface Flags {
   uuid?: Uint8Array
   blockSize?: number
   inodes?: number
+  features?: Features
   force?: boolean
+}
+
+/** What of mke2fs's `-O` can be chosen here. */
+interface Features {
+  journal: boolean
+}
+
+function parseFeatures(text: string): Features {
+  const features = { journal: true }
+  for (const name of text.split(',')) {
+    if (name !== 'has_journal' && name !== '^has_journal')
+      throw new InvalidArgumentError(`only has_journal can be chosen, not "${name}".`)
+    features.journal = name === 'has_journal'
+  }
+  return features
 }
 
 function parseUuid(text: string): Uint8Array {
@@ -40,6 +56,11 @@ export function mkfsCommand(): Command {
       parseCount(1024),
     )
     .option('-N, --inodes <count>', 'how many files it can hold at least', parseCount(1))
+    .option(
+      '-O, --features <list>',
+      '^has_journal leaves the journal out: a crash is then for e2fsck to mend',
+      parseFeatures,
+    )
     .option('-f, --force', 'overwrite what is there')
     .addHelpText('after', '\nExample:\n  fakedax mkfs disk.img --size 256M --label scratch')
     .action(async (image: string, flags: Flags) => {
@@ -50,6 +71,7 @@ export function mkfsCommand(): Command {
         ...(flags.label === undefined ? {} : { label: flags.label }),
         ...(flags.blockSize === undefined ? {} : { blockSize: flags.blockSize }),
         ...(flags.inodes === undefined ? {} : { inodes: flags.inodes }),
+        ...(flags.features?.journal === false ? { journalBlocks: 0 } : {}),
         ...(flags.force === undefined ? {} : { force: flags.force }),
       }
       try {

@@ -2,9 +2,11 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { limited } from '../guest/ext4/quota-limits.js'
-import { ImageFile } from './mounted-image.js'
+import { fakedax, ImageFile } from './mounted-image.js'
 import { cannotMount } from './prerequisites.js'
+import { execute } from './program.js'
 
+t.setTimeout(120_000)
 const skip = cannotMount()
 
 const AS_USER = 'setpriv --reuid 1000 --regid 1000 --clear-groups'
@@ -78,5 +80,29 @@ t.test(
     await mounted.umount()
     t.equal(await image.complaints(), '')
     t.equal(await image.onKernel('cat new', { readOnly: true }), 'fsynced\n')
+  },
+)
+
+t.test(
+  'mkfs -O ^has_journal: fsynced, power cut -> e2fsck mends it, and it is there',
+  { skip },
+  async (t) => {
+    const image = new ImageFile(t)
+    await image.mkfs('16M', '-O', '^has_journal')
+    t.equal(await image.complaints(), '', 'made')
+    const mounted = await image.mount()
+    await mounted.run('mkdir d; echo kept > d/kept; sync d/kept; echo lost > d/lost')
+    await mounted.crash()
+    t.equal(await mounted.run('cat d/kept'), 'kept\n')
+    await mounted.umount()
+    const { status } = await execute('e2fsck', ['-fy', image.path])
+    t.ok(status === 0 || status === 1, `e2fsck: ${status}`)
+    t.equal(await image.complaints(), '', 'mended')
+    t.equal(await image.onKernel('cat d/kept'), 'kept\n')
+    t.not(
+      (await fakedax('mkfs', `${image.path}.2`, '--size', '16M', '-O', 'bigalloc')).status,
+      0,
+      'nothing else',
+    )
   },
 )

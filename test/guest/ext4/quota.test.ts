@@ -7,6 +7,8 @@ import { mountExt4, readAll, ready, TestClock, writeAll } from './mounted.js'
 import { bytesOf, codeOf, MountedNames } from './mounted-names.js'
 import { limited } from './quota-limits.js'
 
+t.setTimeout(120_000)
+
 const IMAGE = mkfsExt4(32 << 20, ['-b', '4096', '-O', 'quota,project'])
 const PROJINHERIT = 0x20000000
 const EXTENTS = 0x80000
