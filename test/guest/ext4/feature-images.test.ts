@@ -7,9 +7,9 @@ import { e2fsck, mkfsExt4 } from './image.js'
 import { noKernelMount, onKernel } from './kernel-mount.js'
 import { bytesOf, list, mountExt4, ROOT_USER, readAll, ready, writeAll } from './mounted.js'
 
-/** Images of mkfs.ext4 away from the defaults: each used by us and by the kernel, and judged by e2fsck. */
 t.setTimeout(120_000)
 
+/** Images of mkfs.ext4 away from the defaults: each used by us and by the kernel, and judged by e2fsck. */
 const SETS: Readonly<Record<string, readonly string[]>> = {
   meta_bg: ['-b', '1024', '-g', '1024', '-O', 'meta_bg,^resize_inode'],
   'meta_bg,^64bit,^flex_bg': ['-b', '1024', '-g', '512', '-O', 'meta_bg,^resize_inode,^64bit,^flex_bg'],
