@@ -122,3 +122,24 @@ t.test('a host that cannot sync -> EIO, and no success after it', async (t) => {
   t.notOk(again.fs.existsSync('/f'))
   await again.close()
 })
+
+for (const option of ['sync', 'dirsync'] as const) {
+  t.test(`${option}: what it speaks of is durable when a call returns`, async (t) => {
+    const { disk } = await freshDisk(t, { [option]: true })
+    const { fs } = disk
+    fs.mkdirSync('/d')
+    fs.writeFileSync('/d/f', 'data')
+    fs.symlinkSync('x', '/d/l')
+    fs.renameSync('/d/l', '/l')
+    await disk.promises.link('/d/f', '/g')
+    fs.chmodSync('/d/f', 0o600)
+    await disk.crash()
+    t.same(fs.readdirSync('/d'), ['f'])
+    t.equal(fs.readlinkSync('/l'), 'x')
+    t.equal(fs.statSync('/g').nlink, 2)
+    t.equal(
+      fs.readFileSync('/g', 'utf8') === 'data' && (fs.statSync('/g').mode & 0o777) === 0o600,
+      option === 'sync',
+    )
+  })
+}

@@ -1,6 +1,6 @@
 import { FsError } from '../../../lib/errno.js'
 import type { Journal } from '../jbd2/journal.js'
-import { tidGeq } from '../jbd2/tid.js'
+import { nextTid, tidGeq } from '../jbd2/tid.js'
 import type { Inode } from './inode.js'
 import { DIRSYNC_FL, SYNC_FL } from './raw-inode.js'
 import type { Volume } from './volume.js'
@@ -52,10 +52,18 @@ export function isSynchronous({ volume, flags }: Inode, entries: boolean): boole
   return sync || (entries && dirsync) || (flags & (entries ? SYNC_FL | DIRSYNC_FL : SYNC_FL)) !== 0
 }
 
-/** All operations so far, but not the data that they stored in place. Throws EIO once the journal is aborted. */
-export function commit({ journal }: Durability): Promise<void> {
+/**
+ * All operations so far, but not the data that they stored in place; undefined when they are durable. Throws EIO once the
+ * journal is aborted.
+ */
+export function commit({ journal }: Durability): Promise<void> | undefined {
   requireSound(journal)
-  return journal.commit()
+  const committed = journal.commit()
+  if (journal.aborted !== undefined) {
+    committed.catch(() => {})
+    requireSound(journal)
+  }
+  return !journal.dirty && nextTid(journal.committedTid) === journal.runningTid ? undefined : committed
 }
 
 function requireSound({ aborted }: Journal): void {

@@ -17,7 +17,7 @@ import type { OpenFile } from '../vfs/open-file.js'
 import { O_PATH } from '../vfs/open-flags.js'
 import { resolve } from '../vfs/path-walk.js'
 import { isAppendOnly, MAY_EXEC, MAY_READ, MAY_WRITE, requirePermission } from '../vfs/permission.js'
-import { type Call, ready, waitFor } from './call.js'
+import { type Call, ready, settleInode, waitFor } from './call.js'
 import { type Process, requireWritable } from './process.js'
 
 const S_IXGRP = 0o010
@@ -68,11 +68,7 @@ export function* chmod(process: Process, target: Target, mode: number): Call<voi
   const { credentials } = process
   if (!isOwner(credentials, found.uid)) throw new FsError('EPERM', `inode ${found.ino}`)
   const keepsGroup = isPrivileged(credentials) || isInGroup(credentials, found.gid)
-  yield* waitFor(
-    process,
-    found.ino,
-    process.fs.setattr(found.ino, { mode: mode & (keepsGroup ? 0o7777 : 0o5777) }),
-  )
+  yield* apply(process, found.ino, { mode: mode & (keepsGroup ? 0o7777 : 0o5777) })
 }
 
 /** chown(2), lchown(2), fchown(2). An id of -1 stays. */
@@ -93,7 +89,7 @@ export function* chown(process: Process, target: Target, uid: number, gid: numbe
   }
   change.killPrivileges = true
   setCallerFor(process, found)
-  yield* waitFor(process, found.ino, process.fs.setattr(found.ino, change))
+  yield* apply(process, found.ino, change)
 }
 
 /** The file system knows one group of the caller: for what it decides on this inode, let it be the one that counts. */
@@ -121,7 +117,7 @@ export function* utimens(process: Process, target: Target, atime: NewTime, mtime
   const change: AttributeChange = {}
   if (atime !== undefined) change.atime = atime
   if (mtime !== undefined) change.mtime = mtime
-  yield* waitFor(process, found.ino, process.fs.setattr(found.ino, change))
+  yield* apply(process, found.ino, change)
 }
 
 /** truncate(2). */
@@ -153,7 +149,13 @@ function* resize(process: Process, found: Attributes, size: number): Call<void> 
     change.killPrivileges = true
     setCallerFor(process, found)
   }
-  yield* waitFor(process, found.ino, process.fs.setattr(found.ino, change))
+  yield* apply(process, found.ino, change)
+}
+
+/** Changes attributes, to the end. */
+function* apply(process: Process, ino: number, change: AttributeChange): Call<void> {
+  yield* waitFor(process, ino, process.fs.setattr(ino, change))
+  yield* settleInode(process, ino)
 }
 
 /** Whether a change of the content by this caller lets set-id bits fall: setattr_should_drop_suidgid() of Linux. */

@@ -49,3 +49,17 @@ export function* waitFor({ fs }: Process, ino: number, work: void | Promise<void
     fs.release(ino, 1)
   }
 }
+
+/** What is changed in an inode is durable before it is told, where the mount (sync) or the inode's flags ask for that. */
+export function* settleInode({ fs }: Process, ino: number, dataOnly = false): Call<void> {
+  if (!fs.isSynchronous(ino, false)) return
+  const wait = fs.fsync(ino, dataOnly)
+  if (wait !== undefined) yield wait
+}
+
+/** And what is changed in what directories list (sync, dirsync). */
+export function* settleEntries({ fs }: Process, ...directories: readonly number[]): Call<void> {
+  if (!directories.some((ino) => fs.isSynchronous(ino, true))) return
+  const wait = fs.commit()
+  if (wait !== undefined) yield wait
+}

@@ -8,7 +8,7 @@ import type { OpenFile } from '../vfs/open-file.js'
 import { O_DSYNC, O_NOATIME, O_PATH } from '../vfs/open-flags.js'
 import { isAppendOnly, isImmutable } from '../vfs/permission.js'
 import { dropSetId } from './attributes.js'
-import { type Call, ready } from './call.js'
+import { type Call, ready, settleInode } from './call.js'
 import type { Process } from './process.js'
 
 /** At most `length` bytes from `offset`, or from the file's position, which moves then. Nothing is copied. */
@@ -64,6 +64,7 @@ export function* write(
   }
   if (offset === undefined) file.position = at + done
   if ((file.flags & O_DSYNC) !== 0) yield* fsync(process, file, (file.flags & O_SYNC_BIT) === 0)
+  else yield* settleInode(process, file.ino, true)
   return done
 }
 
@@ -119,6 +120,7 @@ export function* fallocate(
   yield* dropSetId(process, file.ino)
   const wait = fs.fallocate(file.ino, mode, offset, length)
   if (wait !== undefined) yield wait
+  yield* settleInode(process, file.ino)
 }
 
 /** As vfs_fallocate() of Linux. */
@@ -207,6 +209,7 @@ export function* copyFileRange(
     if (done === 0) throw error
   }
   if ((from.flags & O_NOATIME) === 0) fs.touchAtime(from.ino)
+  yield* settleInode(process, to.ino, true)
   return done
 }
 

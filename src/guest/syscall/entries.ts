@@ -23,7 +23,7 @@ import {
   requireMayDelete,
   requirePermission,
 } from '../vfs/permission.js'
-import { type Call, ready } from './call.js'
+import { type Call, ready, settleEntries } from './call.js'
 import { newMode, ownerOf } from './open.js'
 import { type Process, requireWritable } from './process.js'
 
@@ -46,6 +46,7 @@ export function* mkdir(process: Process, path: Uint8Array, mode: number): Call<v
   const { dir, name } = placeOfNew(process, path, true)
   requireMayCreate(process, process.fs.getattr(dir))
   process.fs.mkdir(dir, name, mode & 0o1777, ownerOf(process))
+  yield* settleEntries(process, dir)
 }
 
 /** `mode` with type bits; `rdev` as {@link Attributes.rdev}. */
@@ -61,6 +62,7 @@ export function* mknod(process: Process, path: Uint8Array, mode: number, rdev: n
   if (isDevice && !isPrivileged(process.credentials)) throw new FsError('EPERM', 'device nodes are for root')
   const typed = newMode(process, directory, type === 0 ? mode | S_IFREG : mode)
   process.fs.mknod(dir, name, typed, isDevice ? rdev : 0, ownerOf(process))
+  yield* settleEntries(process, dir)
 }
 
 export function* symlink(process: Process, target: Uint8Array, path: Uint8Array): Call<void> {
@@ -69,12 +71,13 @@ export function* symlink(process: Process, target: Uint8Array, path: Uint8Array)
   const { dir, name } = placeOfNew(process, path)
   requireMayCreate(process, process.fs.getattr(dir))
   process.fs.symlink(dir, name, target, ownerOf(process))
+  yield* settleEntries(process, dir)
 }
 
 /** `follow`: AT_SYMLINK_FOLLOW. Hard links are protected, as /proc/sys/fs/protected_hardlinks of 1 has it. */
 export function* link(process: Process, path: Uint8Array, newPath: Uint8Array, follow = false): Call<void> {
   yield* ready(process)
-  linkInode(process, resolve(process, path, follow), newPath)
+  yield* linkInode(process, resolve(process, path, follow), newPath)
 }
 
 /** Gives an open file another name, or one made by O_TMPFILE its first: linkat(2) of /proc/self/fd. */
@@ -82,14 +85,15 @@ export function* linkFile(process: Process, file: OpenFile, newPath: Uint8Array)
   yield* ready(process)
   const found = process.fs.getattr(file.ino)
   if (found.nlink === 0 && !file.linkable) throw new FsError('ENOENT', `inode ${file.ino} has no name`)
-  linkInode(process, found, newPath)
+  yield* linkInode(process, found, newPath)
 }
 
-function linkInode(process: Process, found: Attributes, newPath: Uint8Array): void {
+function* linkInode(process: Process, found: Attributes, newPath: Uint8Array): Call<void> {
   const { dir, name } = placeOfNew(process, newPath)
   requireMayLink(process, found)
   requireMayCreate(process, process.fs.getattr(dir))
   process.fs.link(found.ino, dir, name)
+  yield* settleEntries(process, dir)
 }
 
 /** Others may not link what they could not write, nor what runs as its owner: proc_sys_fs(5), protected_hardlinks. */
@@ -124,6 +128,7 @@ export function* unlink(process: Process, path: Uint8Array): Call<void> {
   if (last.slash) throw new FsError(isDirectory(victim) ? 'EISDIR' : 'ENOTDIR', `inode ${victim.ino}`)
   requireMayDelete(process, process.fs.getattr(last.dir), victim, false)
   process.fs.unlink(last.dir, last.name)
+  yield* settleEntries(process, last.dir)
 }
 
 export function* rmdir(process: Process, path: Uint8Array): Call<void> {
@@ -135,6 +140,7 @@ export function* rmdir(process: Process, path: Uint8Array): Call<void> {
   requireWritable(process)
   requireMayDelete(process, process.fs.getattr(last.dir), existing(process, last), true)
   process.fs.rmdir(last.dir, last.name)
+  yield* settleEntries(process, last.dir)
 }
 
 /** renameat2(2); `flags`: RENAME_*. */
@@ -162,6 +168,7 @@ export function* rename(process: Process, path: Uint8Array, newPath: Uint8Array,
   requireMayRename(process, from, source, to, target, exchanges)
   if ((flags & RENAME_WHITEOUT) !== 0) requireMayCreate(process, fs.getattr(from.dir))
   fs.rename(from.dir, from.name, to.dir, to.name, flags)
+  yield* settleEntries(process, from.dir, to.dir)
 }
 
 /** Slashes may follow names of directories only. */

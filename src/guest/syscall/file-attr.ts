@@ -3,7 +3,7 @@ import { FsError } from '../../../lib/errno.js'
 import { isOwner, isPrivileged } from '../vfs/credentials.js'
 import { type FileAttr, FS_APPEND_FL, FS_IMMUTABLE_FL } from '../vfs/file-attr.js'
 import { find, type Target } from './attributes.js'
-import { type Call, ready } from './call.js'
+import { type Call, ready, settleInode } from './call.js'
 import { type Process, requireWritable } from './process.js'
 
 export function getFileAttr(process: Process, target: Target): FileAttr {
@@ -21,4 +21,5 @@ export function* setFileAttr(process: Process, target: Target, attr: FileAttr): 
   if ((changed & (FS_APPEND_FL | FS_IMMUTABLE_FL)) !== 0 && !isPrivileged(credentials))
     throw new FsError('EPERM', 'append-only and immutable are for root')
   fs.setFileAttr(ino, attr)
+  yield* settleInode(process, ino)
 }

@@ -33,7 +33,7 @@ import {
   requireMayCreate,
   requirePermission,
 } from '../vfs/permission.js'
-import { type Call, ready, waitFor } from './call.js'
+import { type Call, ready, settleEntries, settleInode, waitFor } from './call.js'
 import { type Process, requireWritable } from './process.js'
 
 const S_IXGRP = 0o010
@@ -57,17 +57,20 @@ export function* open(
   if ((how & (O_CREAT | O_TRUNC | O_TMPFILE_BIT)) !== 0) yield* ready(process)
   const name = Buffer.from(path).toString()
   if ((how & O_TMPFILE_BIT) !== 0) return openTemporary(process, path, how, mode, name, start)
-  const { found, created } = findOrCreate(process, path, how, mode, start)
+  const { found, createdIn } = findOrCreate(process, path, how, mode, start)
   const type = found.mode & S_IFMT
   const file = new OpenFile(found.ino, type, how & ~OPEN_ONLY, name)
-  if (!created && (how & O_PATH) === 0) {
+  if (createdIn === undefined && (how & O_PATH) === 0) {
     requireMayOpen(process, found, how)
     if (type !== S_IFREG && type !== S_IFDIR) throw new FsError('ENXIO', 'nobody is at the other end')
   }
   process.fs.retain(found.ino)
-  if (created || type !== S_IFREG || (how & O_TRUNC) === 0) return file
   try {
-    yield* waitFor(process, found.ino, truncate(process, found.ino))
+    if (createdIn !== undefined) yield* settleEntries(process, createdIn)
+    else if (type === S_IFREG && (how & O_TRUNC) !== 0) {
+      yield* waitFor(process, found.ino, truncate(process, found.ino))
+      yield* settleInode(process, found.ino)
+    }
   } catch (error) {
     process.fs.release(found.ino, 1)
     throw error
@@ -116,7 +119,8 @@ function openTemporary(
 
 interface Opened {
   found: Attributes
-  created: boolean
+  /** The directory that got a new entry. */
+  createdIn?: number
 }
 
 function findOrCreate(
@@ -136,7 +140,7 @@ function findOrCreate(
     const ino = lookupLast(process, last)
     if (ino === undefined) {
       if (!creates) throw new FsError('ENOENT', 'no such file or directory')
-      return { found: create(process, last, mode), created: true }
+      return { found: create(process, last, mode), createdIn: last.dir }
     }
     const found = process.fs.getattr(ino)
     if (isSymlink(found) && (follows || last.slash)) {
@@ -147,7 +151,7 @@ function findOrCreate(
     if (creates && isDirectory(found)) throw new FsError('EISDIR', `inode ${ino}`)
     if (((flags & O_DIRECTORY) !== 0 || last.slash) && !isDirectory(found))
       throw new FsError('ENOTDIR', `inode ${ino}`)
-    return { found, created: false }
+    return { found }
   }
 }
 

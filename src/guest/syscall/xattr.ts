@@ -11,7 +11,7 @@ import {
   XATTR_SIZE_MAX,
 } from '../vfs/xattr.js'
 import { find, type Target } from './attributes.js'
-import { type Call, ready } from './call.js'
+import { type Call, ready, settleInode } from './call.js'
 import { type Process, requireWritable } from './process.js'
 
 function startsWith(name: Uint8Array, prefix: string): boolean {
@@ -51,6 +51,7 @@ export function* setxattr(
     requireMayAcl(process, found)
     if (value.length === 0) {
       process.fs.removexattr(found.ino, name)
+      yield* settleInode(process, found.ino)
       return
     }
     if (!isPrivileged(credentials) && !isInGroup(credentials, found.gid)) all |= XATTR_ACL_KILL_SGID
@@ -59,6 +60,7 @@ export function* setxattr(
     requireMaySecurity(process, name)
   }
   process.fs.setxattr(found.ino, name, value, all)
+  yield* settleInode(process, found.ino)
 }
 
 /** The names, each ended by a NUL. */
@@ -79,6 +81,7 @@ export function* removexattr(process: Process, target: Target, name: Uint8Array)
     requireMaySecurity(process, name)
   }
   process.fs.removexattr(found.ino, name)
+  yield* settleInode(process, found.ino)
 }
 
 function checkName(name: Uint8Array): void {
