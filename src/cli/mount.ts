@@ -44,6 +44,8 @@ Options behind -o, as of ext4 and mount(8), separated by commas; of two that con
   nosuid, nodev, noexec, nosymfollow
                          what of the files the kernel does not honour
   allow_other            users other than the one who mounts may use it (default for root)
+  front_end=kernel|fuse-native, host_cache=emulated|kernel
+                         as the options of these names
   auto_unmount           when the process that serves the mount dies, the directory is what it was before
   X-mount.idmap='u:FIRST:SEEN:COUNT g:FIRST:SEEN:COUNT'
                          owners are seen as others

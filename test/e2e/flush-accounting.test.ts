@@ -68,6 +68,7 @@ const CASES: readonly [name: string, work: string, sync: string, cost: Cost][] =
 ]
 
 for (const frontEnd of ['kernel', 'fuse-native'] as const) {
+  const skip = cannotMount(frontEnd)
   t.test(`each kind of sync, ${frontEnd} -> the FLUSHes that it needs, none more`, { skip }, async (t) => {
     const mounted = await quietlyMounted(t, 'fuse', frontEnd)
     await mounted.run('dd if=/dev/urandom of=file bs=4096 count=64 status=none; sync file')

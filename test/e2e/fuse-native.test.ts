@@ -6,7 +6,7 @@ import { CHECKOUT, cannotMount } from './prerequisites.js'
 import { execute, run } from './program.js'
 import { differences } from './tree-listing.js'
 
-const skip = cannotMount()
+const skip = cannotMount('fuse-native')
 
 /** Milliseconds, on a machine that has much else to do. */
 t.setTimeout(120_000)

@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import tmp from 'tmp'
 import {
+  duplicate,
   eventfd,
   eventfdRead,
   eventfdWrite,
@@ -197,4 +198,16 @@ t.test('eventfd and poll: nothing written -> not ready; written -> ready until r
   t.equal((table[3] as number) >>> 16, POLLIN)
   t.equal(eventfdRead(fd), 3)
   t.equal(poll(table, 2, 0), 0)
+})
+
+t.test('duplicate: the same open file, and it is not inherited; no such descriptor -> EBADF', async (t) => {
+  const { fd } = file(t, 'content')
+  const copy = duplicate(fd)
+  t.not(copy, fd)
+  const [, flags = ''] = /flags:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${copy}`, 'utf8')) ?? []
+  t.equal(Number.parseInt(flags, 8) & 0o2000000, 0o2000000, 'O_CLOEXEC')
+  t.equal(readFileSync(copy, 'utf8'), 'content')
+  t.equal(readFileSync(fd, 'utf8'), '', 'they share their position')
+  closeSync(copy)
+  t.throws(() => duplicate(copy), { code: 'EBADF', syscall: 'dup' })
 })

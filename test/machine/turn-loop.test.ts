@@ -57,6 +57,23 @@ function loop(
   return { turns, wake, work: new ScriptedWork(requests), requests }
 }
 
+t.test('requests that another reads: they do not wake the loop', async (t) => {
+  const { turns, wake, work, requests } = loop(t, false)
+  turns.requestEvents = 0
+  eventfdWrite(requests)
+  let sleeps = 0
+  work.serve = () => (work.ended ? 'ended' : 'empty')
+  work.deadline = performance.now() + 40
+  work.onChores = () => {
+    // Before the first sleep, and when the deadline has ended it: more often only if the descriptor had woken it.
+    if (++sleeps === 2) wake.control()
+  }
+  const began = performance.now()
+  await turns.serve(work)
+  t.ok(performance.now() - began >= 35)
+  t.equal(eventfdRead(requests), 1, 'nobody took the request')
+})
+
 for (const spin of [true, false]) {
   t.test(
     `serve, ${spin ? 'spinning' : 'sleeping at once'}: request, promises, interrupt, control -> each has its turn`,
