@@ -215,6 +215,7 @@ refuse('encryption is not supported', 'inlinecrypt', 'test_dummy_encryption')
 refuse('not supported', 'abort', 'nouid32', 'debug_want_extra_isize', 'max_dir_size_kb', 'warn_on_error')
 refuse('mandatory locks are no more', 'mand')
 refuse('unmount, and mount again; what the kernel alone can change, mount -i changes', 'remount')
+refuse('"mount -i" does it', 'bind', 'rbind', 'move')
 
 // Of FUSE.
 table.set('allow_other', {

@@ -97,7 +97,7 @@ t.test(
 
 t.test('parseOptionList: options that cannot be had -> refused by name', async (t) => {
   const names = ['data=journal', 'data=writeback', 'journal_async_commit', 'usrjquota=a', 'journal_dev=5']
-  names.push('inlinecrypt', 'nouid32', 'journal_checksum', 'max_dir_size_kb=4', 'mand', 'remount')
+  names.push('inlinecrypt', 'nouid32', 'journal_checksum', 'max_dir_size_kb=4', 'mand', 'remount', 'bind')
   for (const name of names) {
     t.throws(() => parseOptionList(name), refusal(new RegExp(`mount option ${name.split('=')[0]}`)), name)
   }
