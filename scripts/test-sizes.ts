@@ -49,11 +49,14 @@ async function codeOf(call: () => unknown): Promise<string> {
 /** Waits until an operation may start. */
 async function ready(fs: Ext4): Promise<void> {
   if (++operations % TEND === 0) tend()
+  if (operations % COMMIT === 0) await fs.syncfs()
   for (let wait = fs.ready(); wait !== undefined; wait = fs.ready()) await wait
 }
 
 /** Operations between two moments at which memory is let go. */
 const TEND = 5000
+/** And between two commits, as the commit interval would have it: the clock of these machines stands still. */
+const COMMIT = 100_000
 
 async function onImage(image: string, work: (fs: Ext4) => Promise<void>): Promise<void> {
   const machine = InlineMachine.boot({ image })
