@@ -56,7 +56,7 @@ t.test('usage: of files, directories, attributes, links and their ends -> as e2f
   t.same(usage(disk.bytes, 'group'), { 0: '20480 2', 100: '77824 3' })
 })
 
-for (const more of ['bigalloc', 'inline_data', '^has_journal', 'meta_bg,^resize_inode']) {
+for (const more of ['bigalloc', 'inline_data', '^extents,^64bit', '^has_journal', 'meta_bg,^resize_inode']) {
   t.test(`usage: with ${more} -> as e2fsck counts`, async (t) => {
     const disk = new RamDisk(mkfsExt4(32 << 20, ['-b', '4096', '-O', `quota,project,${more}`]))
     const fs = await mountExt4(disk)

@@ -12,7 +12,6 @@ const REFUSED: Readonly<Record<string, string>> = {
   casefold: 'casefold',
   encrypt: 'encrypt',
   journal_dev: 'journal_dev',
-  '^extents,^64bit': 'extent',
 }
 
 for (const [feature, name] of Object.entries(REFUSED)) {
