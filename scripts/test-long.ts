@@ -34,6 +34,8 @@ import { e2fsck } from '../test/guest/ext4/image.js'
 
 const SHAPES = ['60/10/6000/4', '150/30/12000/8', '400/60/4000/6', '900/25/4000/3']
 const OTHERS = [...CONCURRENT, ...REUSE, ...REMOUNTS]
+/** Sequences, random workloads, generations, models, failing hosts, corrupt images. */
+const KINDS = 6
 /** Workloads in which a mutant has to show. */
 const HUNT = 120
 
@@ -44,6 +46,8 @@ class LongTest {
   readonly #seed: number
   readonly #prng: Prng
   readonly #end: number
+  /** What each kind gets of a round, however short the test or slow the machine; ms. */
+  #turn = 0
   #shown = 0
   #model = 0
   readonly #failed = noCounts()
@@ -59,6 +63,7 @@ class LongTest {
 
   async run(): Promise<boolean> {
     await this.#mutants()
+    this.#turn = Math.min(30_000, (this.#end - Date.now()) / KINDS)
     for (let round = 0; Date.now() < this.#end; round++) {
       await this.#sequences(round)
       await this.#random()
@@ -88,7 +93,7 @@ class LongTest {
   /** All of one operation in the first rounds, then two, then three. */
   async #sequences(round: number): Promise<void> {
     const prng = this.#prng
-    const until = Math.min(this.#end, Date.now() + 30_000)
+    const until = this.#until
     for (let count = 0; Date.now() < until; count++) {
       const kind = prng.below(8)
       const first = sequenceOfTwo(prng.below(SEQUENCES_OF_TWO))
@@ -109,7 +114,7 @@ class LongTest {
 
   async #random(): Promise<void> {
     const prng = this.#prng
-    const until = Math.min(this.#end, Date.now() + 30_000)
+    const until = this.#until
     while (Date.now() < until) {
       const image = LONG_IMAGES[prng.below(LONG_IMAGES.length)] as string
       const workload = `random:${prng.next()}/${SHAPES[prng.below(SHAPES.length)]}`
@@ -118,13 +123,14 @@ class LongTest {
   }
 
   async #generations(): Promise<void> {
+    const until = this.#until
     for (const image of LONG_IMAGES) {
       const options = { seed: this.#prng.next(), generations: 12, shape: '40/12/6000/4' }
       const first = await this.#images.get(image)
       const { statistics } = this.#campaign
       const wrong = await timed(statistics, () => exploreGenerations(first, options, statistics))
       if (wrong !== undefined) this.#fail({ kind: 'generations', image, options }, wrong)
-      if (Date.now() > this.#end) return
+      if (Date.now() > until) return
     }
   }
 
@@ -143,6 +149,7 @@ class LongTest {
   }
 
   async #models(): Promise<void> {
+    const until = this.#until
     for (const image of LONG_IMAGES) {
       const seed = this.#prng.next()
       const size = 1000 * (1 + this.#prng.below(60))
@@ -159,13 +166,14 @@ class LongTest {
       const judged = run.wrong === undefined ? e2fsck(run.image) : undefined
       if (run.wrong !== undefined) this.#fail(what, run.wrong)
       else if (judged?.status !== 0) this.#fail(what, `e2fsck -fn: ${judged?.output}`)
-      if (Date.now() > this.#end) return
+      if (Date.now() > until) return
     }
   }
 
   async #failedRuns(): Promise<void> {
+    const until = this.#until
     const prng = this.#prng
-    for (let count = 0; count < 20 && Date.now() < this.#end; count++) {
+    for (let count = 0; count < 20 && Date.now() < until; count++) {
       const fault = this.#fault()
       const drawn = prng.below(2) === 0 ? OTHERS[prng.below(OTHERS.length)] : undefined
       const workload = drawn ?? `random:${prng.next()}/40/12/6000/3`
@@ -192,9 +200,11 @@ class LongTest {
   }
 
   async #corruptions(): Promise<void> {
-    for (const image of ['no-checksums', 'empty-1k', 'old', 'small-groups', 'deep-1k']) {
+    const images = ['no-checksums', 'empty-1k', 'old', 'small-groups', 'deep-1k']
+    for (const image of images) {
+      const until = Math.min(this.#end, Date.now() + this.#turn / images.length)
       const subject = await corruptSubject(await this.#images.get(image))
-      for (let count = 0; count < 100 && Date.now() < this.#end; count++) {
+      for (let count = 0; count < 100 && Date.now() < until; count++) {
         const what = { kind: 'corrupt', image, seed: this.#prng.next() } as const
         const result = await corruptOnce(subject, what.seed)
         this.#corrupt++
@@ -206,6 +216,10 @@ class LongTest {
         console.log(`DIFFERS ${formatReplayLine(what)}\n  ${differs}`)
       }
     }
+  }
+
+  get #until(): number {
+    return Math.min(this.#end, Date.now() + this.#turn)
   }
 
   #pace(): number | undefined {
