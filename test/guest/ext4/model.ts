@@ -35,6 +35,8 @@ const OPERATIONS = [
   'punch',
   'zero',
   'allocate',
+  'collapse',
+  'insert',
   'remount',
   'fsync',
 ] as const
@@ -166,11 +168,38 @@ class Pair {
       node.bytes.fill(fill, at, at + size)
       return
     }
+    if (operation === 'collapse' || operation === 'insert') {
+      await this.#shift(node, ino, operation, at, size)
+      return
+    }
     const modes: Record<string, number> = { punch: 0x3, zero: 0x11, allocate: fill % 2 }
     await fs.fallocate(ino, modes[operation] as number, at, size)
     const grows = operation === 'allocate' && fill % 2 === 0
     node.bytes = resized(old, grows ? Math.max(old.length, at + size) : old.length)
     if (operation !== 'allocate') node.bytes.fill(0, at, at + size)
+  }
+
+  /** By whole blocks; where these are not to be had (clusters, maps of indirect blocks) nothing may happen. */
+  async #shift(
+    node: { bytes: Uint8Array },
+    ino: number,
+    operation: 'collapse' | 'insert',
+    at: number,
+    size: number,
+  ): Promise<void> {
+    const { fs } = this
+    const { bytes } = node
+    const from = Math.floor((at % (bytes.length + 1)) / fs.blockSize) * fs.blockSize
+    const length = Math.ceil(size / fs.blockSize) * fs.blockSize
+    try {
+      await fs.fallocate(ino, operation === 'collapse' ? 0x8 : 0x20, from, length)
+    } catch (error) {
+      if (error instanceof FsError && (error.code === 'EINVAL' || error.code === 'EOPNOTSUPP')) return
+      throw error
+    }
+    const middle = operation === 'collapse' ? new Uint8Array(0) : new Uint8Array(length)
+    const rest = bytes.subarray(operation === 'collapse' ? from + length : from)
+    node.bytes = new Uint8Array(Buffer.concat([bytes.subarray(0, from), middle, rest]))
   }
 
   /** Throws where the file system differs from the model. */
