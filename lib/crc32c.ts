@@ -1,3 +1,5 @@
+import { endOfNonZero } from './zeroes.js'
+
 /**
  * CRC-32C (Castagnoli, reflected polynomial 0x82F63B78) without the inversions before and after: the form that
  * ext4 and jbd2 chain, starting from ~0. Eight bytes a step by eight tables ("slicing by 8").
@@ -28,15 +30,6 @@ export function crc32c(crc: number, bytes: Uint8Array, from = 0, to = bytes.leng
   if (to - from < LONG || bytes[to - 1] !== 0) return slicing(crc, bytes, from, to)
   const end = endOfNonZero(bytes, from, to)
   return crc32cZeroes(slicing(crc, bytes, from, end), to - end)
-}
-
-/** The smallest end, a multiple of four bytes from `to`, behind which all is zero up to `to`. */
-function endOfNonZero(bytes: Uint8Array, from: number, to: number): number {
-  if (((bytes.byteOffset + to) & 3) !== 0) return to
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset + to - ((to - from) & ~3), (to - from) >>> 2)
-  let count = words.length
-  while (count > 0 && words[count - 1] === 0) count--
-  return to - (words.length - count) * 4
 }
 
 function slicing(crc: number, bytes: Uint8Array, from: number, to: number): number {

@@ -111,7 +111,7 @@ export function calledOtherwise({ name, steps }: Case): string | undefined {
 /** Cases in which tmpfs answers otherwise than ext4: the table tells file systems apart by these, and by no others. */
 export const TMPFS_EXCEPTIONS: readonly Exception[] = [
   {
-    cases: /^(fallocate (collapse|insert|zero|keep,zero): |set-id bits(,.*)? at:? a zeroed range[:,] )/,
+    cases: /^(fallocate (collapse|insert|zero|keep,zero): |set-id bits(,.*)? at:? a zeroed range([:,] |$))/,
     reason: 'tmpfs shifts no ranges, and zeroes none',
   },
   {

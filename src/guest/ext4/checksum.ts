@@ -3,7 +3,6 @@ import { crc32c, crc32cWord, crc32cZeroes } from '../../../lib/crc32c.js'
 import { GroupDesc } from './group-descriptor.js'
 import { GOOD_OLD_INODE_SIZE, RawInode } from './raw-inode.js'
 import { SuperBlock } from './superblock.js'
-import { ZeroRun } from './zero-run.js'
 
 /** Checksums of metadata. Kernel docs: ext4, "Checksums". `at` is where the structure begins in `bytes`. */
 
@@ -101,7 +100,7 @@ export function dirIndexChecksum(
   return crc32cZeroes(crc32c(crc, bytes, tail, tail + 4), 4)
 }
 
-/** Of an orphan file block at physical `block`: its block number and its inode numbers. Nearly always all are zero. */
+/** Of an orphan file block at physical `block`: its block number and its inode numbers. */
 export function orphanBlockChecksum(
   inoSeed: number,
   block: number,
@@ -110,8 +109,7 @@ export function orphanBlockChecksum(
   tail: number,
 ): number {
   const crc = crc32cWord(crc32cWord(inoSeed, block >>> 0), Math.floor(block / 0x1_0000_0000))
-  const zeroes = ZeroRun.of(tail)
-  return zeroes.matches(bytes, at) ? zeroes.apply(crc) : crc32c(crc, bytes, at, at + tail)
+  return crc32c(crc, bytes, at, at + tail)
 }
 
 /** Of an extended attribute block at physical `block`; h_checksum (bytes 16..20) counts as zero. */

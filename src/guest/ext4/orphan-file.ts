@@ -1,11 +1,11 @@
 import { CorruptError } from '../../../lib/errno.js'
+import { endOfNonZero } from '../../../lib/zeroes.js'
 import type { BufferHead } from '../block/buffer-head.js'
 import type { Handle } from '../jbd2/handle.js'
 import { orphanBlockChecksum } from './checksum.js'
 import { mapBlock } from './file-blocks.js'
 import { Inode } from './inode.js'
 import type { Volume } from './volume.js'
-import { ZeroRun } from './zero-run.js'
 
 /** ob_magic, in the last 8 bytes of each block before ob_checksum. Kernel docs: ext4, "Orphan file". */
 export const ORPHAN_BLOCK_MAGIC = 0x0b10ca04
@@ -47,11 +47,10 @@ export class OrphanFile {
 
   /** Calls `visit` for every slot in use, and counts them as such. To be called once. */
   load(visit: (ino: number, slot: number) => void): void {
-    const zeroes = ZeroRun.of(this.#slotsPerBlock * 4)
     for (let index = 0; index < this.#blocks.length; index++) {
       const head = this.#head(index)
-      if (zeroes.matches(head.bytes, head.at)) continue
-      for (let entry = 0; entry < this.#slotsPerBlock; entry++) {
+      const end = endOfNonZero(head.bytes, head.at, head.at + this.#slotsPerBlock * 4)
+      for (let entry = 0; entry < (end - head.at) / 4; entry++) {
         const ino = head.view.getUint32(head.at + entry * 4, true)
         if (ino === 0) continue
         visit(ino, index * this.#slotsPerBlock + entry)

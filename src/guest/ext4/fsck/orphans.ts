@@ -1,9 +1,9 @@
+import { endOfNonZero } from '../../../../lib/zeroes.js'
 import { S_IFMT, S_IFREG } from '../../vfs/attributes.js'
 import { inodeSeed, orphanBlockChecksum } from '../checksum.js'
 import { COMPAT, INCOMPAT, RO_COMPAT } from '../features.js'
 import { RawInode } from '../raw-inode.js'
 import { SuperBlock } from '../superblock.js'
-import { ZeroRun } from '../zero-run.js'
 import type { FsckContext } from './context.js'
 import { BlockList, walkBlocks } from './inode-blocks.js'
 
@@ -107,8 +107,7 @@ function readBlock(ctx: FsckContext, block: number, ino: number, seed: number): 
       return
     }
   }
-  if (ZeroRun.of(tail).matches(bytes, at)) return
-  for (let offset = at; offset < at + tail; offset += 4) {
+  for (let offset = at, end = endOfNonZero(bytes, at, at + tail); offset < end; offset += 4) {
     const orphan = view.getUint32(offset, true)
     if (orphan !== 0) addOrphan(ctx, orphan, 'orphan file')
   }
