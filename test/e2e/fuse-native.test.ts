@@ -183,6 +183,15 @@ t.test('kill -9 while a deleted file is open -> nothing of it is left', { skip }
   t.equal(await mounted.image.complaints(), '')
 })
 
+t.test('auto_unmount, kill -9 -> the directory is what it was before', { skip }, async (t) => {
+  const mounted = await freshlyMounted(t, '-o', 'auto_unmount')
+  const { pid } = (await mounted.summary()).record
+  process.kill(pid, 'SIGKILL')
+  // The watcher unmounts by its own time: asked until it did; tap's time-out ends it if it never does.
+  while ((await run('cat', ['/proc/self/mountinfo'])).includes(mounted.dir));
+  t.equal(await run('ls', [mounted.dir]), '')
+})
+
 t.test('umount while in use: refused; then the image is complete when it returns', { skip }, async (t) => {
   const mounted = await freshlyMounted(t, '-o', 'dax=never')
   const { pid } = (await mounted.summary()).record

@@ -4,7 +4,7 @@
  */
 import { readdirSync, readlinkSync } from 'node:fs'
 import { E, FsError } from '../../../lib/errno.js'
-import { duplicate } from '../../../lib/libc.js'
+import { duplicate, setCloseOnExec } from '../../../lib/libc.js'
 import type { Attributes, StatFs } from '../../guest/vfs/attributes.js'
 import { O_SYNC } from '../abi/file.js'
 import { type FuseClass, type Handler, loadFuseNative, type Signal } from './fuse-native.js'
@@ -72,6 +72,8 @@ export async function mountByPaths(options: PathMountOptions): Promise<number> {
   })
   const fd = connections().find((each) => !before.has(each))
   if (fd === undefined) throw new FsError('EIO', 'the connection of libfuse is not to be found')
+  // libfuse lets children inherit it: one that outlives this process would keep the mount waiting for an answer.
+  setCloseOnExec(fd)
   return duplicate(fd)
 }
 
