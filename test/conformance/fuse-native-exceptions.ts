@@ -11,7 +11,11 @@ export const NOT_BY_FUSE_NATIVE: readonly { steps: RegExp; reason: string }[] = 
   { steps: /^(setacl|getacl) /, reason: 'ACLs came with FUSE 7.26' },
   { steps: /^statx /, reason: 'the time of birth came with FUSE 7.39' },
   { steps: /tmpfile/, reason: 'O_TMPFILE came with FUSE 7.37' },
-  { steps: /^map/, reason: 'files under direct I/O can be mapped shared since FUSE 7.39' },
+  { steps: /^(map|msync)/, reason: 'files under direct I/O can be mapped shared since FUSE 7.39' },
+  {
+    steps: /^handle .* cold$/,
+    reason: 'libfuse 2 forgets a file with the kernel: its handles are stale then',
+  },
 ]
 
 /** Cases that are answered in another way than by the kernel's ext4, beside those of every mount of ours. */
