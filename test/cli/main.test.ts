@@ -1,3 +1,4 @@
+import '../own-children.js'
 import { execFile } from 'node:child_process'
 import { existsSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,3 +1,4 @@
+import '../own-children.js'
 import t from 'tap'
 import tmp from 'tmp'
 import { compare, whyNotCompare } from './same-as-kernel.js'

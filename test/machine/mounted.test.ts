@@ -1,3 +1,4 @@
+import '../own-children.js'
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants, existsSync, readdirSync, rmSync } from 'node:fs'

@@ -1,3 +1,4 @@
+import '../own-children.js'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { copyFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'

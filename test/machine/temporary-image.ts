@@ -1,3 +1,4 @@
+import '../own-children.js'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import tmp from 'tmp'

@@ -1,4 +1,5 @@
 /** fstrim(8) and the discard option on real mounts, judged by the image's own blocks and by the kernel's ext4. */
+import '../own-children.js'
 import { execFile } from 'node:child_process'
 import { chmodSync, readFileSync, statSync } from 'node:fs'
 import { promisify } from 'node:util'
