@@ -5,7 +5,8 @@ import { CorruptError, E, errnoName, FsError, UnsupportedError } from '../../lib
 t.test('E: every number -> as the C library has it', async (t) => {
   const known: Record<string, number> = constants.errno
   for (const [name, value] of Object.entries(E)) {
-    t.equal(errnoName(value), name)
+    // One number with two names on Linux.
+    t.equal(errnoName(value), name === 'ENOTSUP' ? 'EOPNOTSUPP' : name)
     if (name in known) t.equal(value, known[name], name)
   }
   t.equal(errnoName(9999), undefined)
