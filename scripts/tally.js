@@ -14,6 +14,8 @@ for (const [event, result] of Parser.parse(text, { flat: true })) {
   else {
     counts.failed++
     console.log(`failed: ${result.fullname} > ${result.name}`)
+    for (const part of [result.diag?.stack, result.diag?.diff])
+      if (typeof part === 'string') console.log(part.trimEnd().slice(0, 2000).replace(/^/gm, '    '))
   }
 }
 

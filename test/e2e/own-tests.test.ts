@@ -13,6 +13,8 @@ const TEST_IT = `
   mkdir project && cd "$1"
   git ls-files -z | tar --null -T - -cf - | tar -C "$OLDPWD"/project -xf -
   cd "$OLDPWD"/project
+  # A test that finds itself below tap leaves its totals to tap.
+  unset $(env | sed -n 's/^\\(TAP[A-Z_]*\\)=.*/\\1/p')
   npm install --no-save --prefer-offline --no-audit --no-fund --loglevel=error > /dev/null
   ./node_modules/.bin/tsc -p .
   for test in $(find dist/test/lib dist/test/bus dist/test/virtio -name '*.test.js'); do
