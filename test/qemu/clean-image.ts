@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url'
+import { FILL_TREE } from '../e2e/fill-tree.js'
 import { differences } from '../e2e/tree-listing.js'
 import { e2fsckComplaints, fakedax, makeImage, shell, withMount } from './fakedax-command.js'
 import { COUNT_IN_GUEST, countOnMount, countsBetween } from './flush-count.js'
 import { QemuMachine } from './qemu-machine.js'
 import { readSections, type Sections } from './sections.js'
 import type { TestPlace } from './test-place.js'
-import { checkoutFiles, FILL, LIST } from './tree.js'
+import { checkoutFiles, LIST } from './tree.js'
 
 const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
 
@@ -34,7 +35,7 @@ export async function cleanImage(place: TestPlace): Promise<void> {
   report.heading('clean: we make and fill an image, Linux reads it and writes to it, we read that')
   await makeImage(image, '256M', 'clean')
   const { written, ours } = await withMount(image, dir, async () => {
-    await shell(dir, `mkdir by-fakedax && cd by-fakedax\n${FILL}`, CHECKOUT)
+    await shell(dir, `mkdir by-fakedax && cd by-fakedax\n${FILL_TREE}`, CHECKOUT)
     await fakedax('sync', dir)
     const ours = await countOnMount(dir)
     return { written: await shell(dir, LIST), ours }
@@ -48,7 +49,7 @@ export async function cleanImage(place: TestPlace): Promise<void> {
     place: place.directory('clean-boot'),
     images: [image],
     job: JOB,
-    files: { list: LIST, fill: FILL, ...checkoutFiles(CHECKOUT, 'checkout') },
+    files: { list: LIST, fill: FILL_TREE, ...checkoutFiles(CHECKOUT, 'checkout') },
     timeLimit: 300_000,
   })
   const said = await place.ensure(

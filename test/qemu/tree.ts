@@ -1,18 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { FILL_TREE } from '../e2e/fill-tree.js'
 import { differences, LIST_TREE } from '../e2e/tree-listing.js'
 import type { GuestFiles } from './initramfs.js'
 
 /** A line of {@link LIST} with attributes: name, day and time of mtime, to milliseconds. */
 const ATTRIBUTES = /^(\..*) {2}mode=.* mtime=(\S+) ([\d:]+\.\d{3})\d* /
-
-/** Fills the current directory. $1: a checkout of this project. */
-export const FILL = `${FILL_TREE}
-  setfattr -n user.short -v value one && setfattr -n trusted.long -v "$(printf 'v%.0s' $(seq 900))" one
-  setfattr -h -n trusted.link -v on-a-link short
-  setfacl -m u:1234:rw,g:5678:r deep/three && setfacl -d -m u:1234:rwx,o::- tree && mkdir tree/inherits
-`
 
 /** Lists the current directory: all that two kernels can disagree on, and the content. */
 export const LIST = `
@@ -42,7 +34,7 @@ export function recoveredDifferences(first: string, second: string, failure: Dat
   return differences(withoutTimes(first), withoutTimes(second))
 }
 
-/** What {@link FILL} copies from, below the name `to`. */
+/** What FILL_TREE copies from, below the name `to`. */
 export function checkoutFiles(checkout: string, to: string): GuestFiles {
   const files: Record<string, string> = {}
   const add = (path: string): void => {
