@@ -1,9 +1,8 @@
 /** The process that serves one mount. Its argument: MountOptions as JSON; its parent is told a StartMessage. */
 import type { MountOptions } from './machine-options.js'
+import { MachineThreads } from './machine-threads.js'
 import { failureOf } from './monitor-protocol.js'
 import type { StartMessage } from './mount-report.js'
-import { MountService } from './mount-service.js'
-import { serveUntilEnd } from './serve.js'
 
 const options = JSON.parse(process.argv[2] ?? '') as MountOptions
 
@@ -24,10 +23,14 @@ const accepted = new Promise<boolean>((resolve) => {
   if (process.send === undefined) resolve(true)
 })
 try {
-  const service = await MountService.start(options)
+  const threads = new MachineThreads(options)
+  // While this is loaded, the threads load theirs.
+  const { MountService } = await import('./mount-service.js')
+  const service = await MountService.start(options, threads)
   await tell({ ready: service.report })
   // Whoever asked for the mount died meanwhile, and will not unmount it.
   if (!(await accepted)) await service.quit()
+  const { serveUntilEnd } = await import('./serve.js')
   process.exit(await serveUntilEnd(service))
 } catch (error) {
   await tell({ failed: failureOf(error) })

@@ -1,18 +1,16 @@
 import createDebug from 'debug'
 import { Completion } from '../../lib/completion.js'
 import { E, FsError } from '../../lib/errno.js'
-import { eventfd } from '../../lib/libc.js'
 import { LoopDevice } from '../fuse/loop-device.js'
 import { unmount, unmountSync } from '../fuse/mount.js'
 import { mountByPaths } from '../fuse/native/path-mount.js'
 import type { PathCall, PathReply } from '../fuse/native/path-operations.js'
 import type { HostMemoryHandle } from '../host/host-memory.js'
-import { RAM_SIZE } from './address-map.js'
 import { unmountAfterDeath } from './auto-unmount.js'
 import type { HostStatus } from './host.js'
 import { replaceByIdmapped } from './idmapped-mount.js'
-import { needsWritableImage } from './image-state.js'
 import type { MountOptions, MountType } from './machine-options.js'
+import { MachineThreads } from './machine-threads.js'
 import { MonitorServer } from './monitor-server.js'
 import type { CrashReport, MountReport, MountStatus } from './mount-report.js'
 import { isOurs, mountedAt } from './mount-table.js'
@@ -20,7 +18,6 @@ import { pathMountFlags, requirePathMountOptions } from './path-mount-options.js
 import { identifyProcess } from './process-identity.js'
 import { readProcessMemory } from './process-memory.js'
 import { MountFiles } from './runtime-directory.js'
-import { SharedDoorbell } from './shared-doorbell.js'
 import type {
   CallerMemoryAnswer,
   CallerMemoryQuestion,
@@ -31,8 +28,7 @@ import type {
   VcpuMounted,
   VcpuStatus,
 } from './thread-messages.js'
-import { WakeLine } from './wake-line.js'
-import { errorOf, WorkerThread } from './worker-thread.js'
+import { errorOf, type WorkerThread } from './worker-thread.js'
 
 const log = createDebug('fakedax:machine')
 
@@ -52,15 +48,11 @@ export interface MountEnd {
 export class MountService {
   readonly #options: MountOptions
   readonly #files: MountFiles
-  readonly #doorbell = new SharedDoorbell()
-  readonly #wake = WakeLine.create(eventfd())
-  readonly #ram = new SharedArrayBuffer(RAM_SIZE)
   readonly #iothread: WorkerThread<IothreadCommand, IothreadOpened>
   readonly #vcpu: WorkerThread<VcpuCommand, VcpuEvent>
+  readonly #threads: MachineThreads
   readonly #monitor: MonitorServer
   readonly #ended = new Completion<MountEnd>()
-  /** A thread ended that should not have. */
-  readonly #death = new Completion<FsError>()
   readonly #vcpuEnded = new Completion<FsError | undefined>()
   #report: MountReport | undefined
 
@@ -68,48 +60,26 @@ export class MountService {
    * Mounts `options.image` at `options.dir`, which {@link prepareMountPoint} found fit. Rejects with FsError; nothing
    * is left behind then but threads, which end with the process.
    */
-  static async start(options: MountOptions): Promise<MountService> {
-    requirePathMountOptions(options)
-    const service = new MountService(options)
+  static async start(options: MountOptions, threads = new MachineThreads(options)): Promise<MountService> {
+    const service = new MountService(options, threads)
     try {
+      requirePathMountOptions(options)
       await service.#start()
       return service
     } catch (error) {
-      service.#wakeForExit()
+      threads.wakeForExit()
       service.#monitor.close()
       service.#files.remove()
       throw error
     }
   }
 
-  private constructor(options: MountOptions) {
+  private constructor(options: MountOptions, threads: MachineThreads) {
     this.#options = options
     this.#files = new MountFiles(options.dir)
-    const wires = {
-      ram: this.#ram,
-      wake: this.#wake.memory,
-      eventfd: this.#wake.eventfd,
-      doorbell: this.#doorbell.memory,
-    }
-    const { image, hostCache } = options
-    // A read-only mount of an image whose journal is to be replayed has to write, as in ext4; that it has to, only the
-    // first superblock says.
-    const replays = !options.noload && (options.superblock !== undefined || needsWritableImage(image))
-    const readOnly = options.readOnly && !replays
-    this.#iothread = new WorkerThread(
-      new URL('./iothread.js', import.meta.url),
-      'iothread',
-      { ...wires, image, hostCache, readOnly },
-      () => this.#doorbell.ring(),
-    )
-    this.#vcpu = new WorkerThread(new URL('./vcpu.js', import.meta.url), 'vcpu', { ...wires, options }, () =>
-      this.#wake.control(),
-    )
-    for (const thread of [this.#iothread, this.#vcpu]) {
-      thread.onExit = (error) => {
-        if (error !== undefined) this.#death.complete(error)
-      }
-    }
+    this.#threads = threads
+    this.#iothread = threads.iothread
+    this.#vcpu = threads.vcpu
     this.#monitor = new MonitorServer({
       status: () => this.status(),
       sync: () => this.#vcpu.ask('sync'),
@@ -157,7 +127,7 @@ export class MountService {
   async #start(): Promise<void> {
     this.#files.makeDirectory()
     await this.#monitor.listen(this.#files.socket)
-    const opened = await this.#open()
+    const opened = await this.#threads.opened
     const loop = await this.#attachLoopDevice(opened.memory.readOnly)
     let mounted: VcpuMounted
     try {
@@ -198,16 +168,6 @@ export class MountService {
     }
   }
 
-  #open(): Promise<Extract<IothreadOpened, { opened: unknown }>['opened']> {
-    return new Promise((resolve, reject) => {
-      this.#iothread.onEvent = (event) => {
-        if ('opened' in event) resolve(event.opened)
-        else reject(errorOf(event.failed))
-      }
-      this.#death.promise.then(reject)
-    })
-  }
-
   #boot(
     hardware: { memory: HostMemoryHandle; registers: SharedArrayBuffer },
     blockDevice: string | undefined,
@@ -220,7 +180,7 @@ export class MountService {
         else if ('callerMemory' in event) void this.#readCaller(event.callerMemory)
         else this.#vcpuEnded.complete(event.ended.error && errorOf(event.ended.error))
       }
-      this.#death.promise.then(reject)
+      this.#threads.death.promise.then(reject)
       this.#vcpu.post({ boot: { memory, registers, blockDevice } })
     })
   }
@@ -276,7 +236,7 @@ export class MountService {
 
   /** From the mount to its end. */
   async #watch(): Promise<void> {
-    void this.#death.promise.then((error) => this.#break(error))
+    void this.#threads.death.promise.then((error) => this.#break(error))
     let error = await this.#vcpuEnded.promise
     try {
       await this.#iothread.ask('shutDown')
@@ -303,14 +263,9 @@ export class MountService {
    */
   async #break(error: FsError): Promise<void> {
     const reason = new FsError('EIO', `the machine is broken: ${error.message}`)
-    this.#wakeForExit()
+    this.#threads.wakeForExit()
     await this.#monitor.broadcast('ended', { error: reason.message })
     this.#ended.complete({ error: reason })
-  }
-
-  /** A thread asleep in poll(2) would keep the process from exiting. */
-  #wakeForExit(): void {
-    void this.#vcpu.ask('halt').catch(() => {})
   }
 
   /** The power fails: the vcpu stops between two operations, the answer goes out, the process is killed. */
