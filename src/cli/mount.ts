@@ -29,7 +29,7 @@ Options behind -o, as of ext4 and mount(8), separated by commas; of two that con
   commit=SECONDS         how old a change may get before it is committed (default: 5)
   errors=continue|remount-ro|panic
                          what an inconsistency leads to (default: as the superblock says)
-  barrier=0|1, nobarrier whether the journal waits for FLUSH (default: 1)
+  barrier=0|1, nobarrier whether the journal waits for FLUSH (default: as the superblock says)
   noload, norecovery     with ro: do not replay the journal
   sb=N                   with ro: use the superblock at N KiB
   discard, nodiscard     give freed blocks back to the file system of the image
@@ -37,6 +37,7 @@ Options behind -o, as of ext4 and mount(8), separated by commas; of two that con
                          when access times change, and reach the image (default: relatime)
   sync, dirsync          every operation, or change of a directory, is durable before it is answered
   nouser_xattr, noacl    without attributes of the namespace user; without ACLs
+  nouid32                owners of 16 bits
   resuid=UID, resgid=GID who besides root may use the reserved blocks
   usrquota, grpquota, prjquota
                          limits of users, groups and projects count (feature quota; usage always does)

@@ -18,14 +18,16 @@ export interface MachineOptions {
   commitInterval: number
   /** Undefined: what the superblock says. */
   errors: ErrorPolicy | undefined
-  /** False: the journal asks for no FLUSH. */
-  barrier: boolean
+  /** False: the journal asks for no FLUSH. Undefined: what the superblock says. */
+  barrier: boolean | undefined
+  /** ext4's `data=`; undefined: what the superblock says, which is refused where it is another mode. */
+  data: 'ordered' | undefined
   /** The journal is not replayed; read-only mounts only. */
   noload: boolean
   /** ext4's `sb=`: which superblock to use, in units of 1 KiB; read-only mounts only. Undefined: the first. */
   superblock: number | undefined
-  /** Freed blocks are given back to the host by the commit that frees them. */
-  discard: boolean
+  /** Freed blocks are given back to the host by the commit that frees them. Undefined: what the superblock says. */
+  discard: boolean | undefined
 
   /** Access times never change. Without this and `strictatime` they change as relatime has it. */
   noatime: boolean
@@ -47,8 +49,10 @@ export interface MachineOptions {
   /** Who besides root may use the reserved blocks; undefined: what the superblock says. */
   resuid: number | undefined
   resgid: number | undefined
-  /** New files belong to the group of their directory whether or not that has the set-group-ID bit. */
-  grpid: boolean
+  /** New files belong to the group of their directory whether or not that has the set-group-ID bit. Undefined: what the superblock says. */
+  grpid: boolean | undefined
+  /** Owners have 16 bits in the image. Undefined: what the superblock says. */
+  nouid32: boolean | undefined
   /** Limits of users, groups and projects count, where the image has the feature quota. */
   usrquota: boolean
   grpquota: boolean
@@ -94,10 +98,11 @@ export const DEFAULT_OPTIONS: ListedOptions = Object.freeze({
   dax: 'always',
   commitInterval: 5000,
   errors: undefined,
-  barrier: true,
+  barrier: undefined,
+  data: undefined,
   noload: false,
   superblock: undefined,
-  discard: false,
+  discard: undefined,
   noatime: false,
   nodiratime: false,
   strictatime: false,
@@ -108,7 +113,8 @@ export const DEFAULT_OPTIONS: ListedOptions = Object.freeze({
   acl: true,
   resuid: undefined,
   resgid: undefined,
-  grpid: false,
+  grpid: undefined,
+  nouid32: undefined,
   usrquota: false,
   grpquota: false,
   prjquota: false,

@@ -14,6 +14,10 @@ export interface OptionRow {
 type BooleanKey = {
   [K in keyof ListedOptions]: ListedOptions[K] extends boolean ? K : never
 }[keyof ListedOptions]
+/** Options of which the superblock may have a default. */
+type StoredKey = {
+  [K in keyof ListedOptions]: boolean | undefined extends ListedOptions[K] ? K : never
+}[keyof ListedOptions]
 
 const table = new Map<string, OptionRow>()
 const refused = new Map<string, string>()
@@ -38,7 +42,7 @@ function requireNone(value: string | undefined): void {
 }
 
 /** A flag that sets one field; shown where that is not the default. */
-function flag(name: string, key: BooleanKey, to: boolean): void {
+function flag(name: string, key: BooleanKey | StoredKey, to: boolean): void {
   table.set(name, {
     set(options, value) {
       requireNone(value)
@@ -49,7 +53,7 @@ function flag(name: string, key: BooleanKey, to: boolean): void {
 }
 
 /** Two flags that undo each other. */
-function pair(on: string, off: string, key: BooleanKey): void {
+function pair(on: string, off: string, key: BooleanKey | StoredKey): void {
   flag(on, key, true)
   flag(off, key, false)
 }
@@ -157,17 +161,20 @@ table.set('commit', {
 })
 choice('errors', 'errors', ['continue', 'remount-ro', 'panic'], { show: (value) => value !== undefined })
 table.set('data', {
-  set(_, value) {
+  set(options, value) {
     if (value === 'journal' || value === 'writeback')
       throw new OptionValueError('can only be ordered: file data is stored in place before its commit')
     if (value !== 'ordered') throw new OptionValueError('is ordered')
+    options.data = value
   },
+  show: ({ data }) => (data === undefined ? undefined : `data=${data}`),
 })
 table.set('barrier', {
   set(options, value) {
     if (value !== undefined && value !== '0' && value !== '1') throw new OptionValueError('is 0 or 1')
     options.barrier = value !== '0'
   },
+  show: ({ barrier }) => (barrier === true ? 'barrier' : undefined),
 })
 flag('nobarrier', 'barrier', false)
 flag('noload', 'noload', true)
@@ -183,6 +190,7 @@ number('resgid', 'resgid', 0)
 pair('grpid', 'nogrpid', 'grpid')
 alias('bsdgroups', 'grpid')
 alias('sysvgroups', 'nogrpid')
+flag('nouid32', 'nouid32', true)
 pair('minixdf', 'bsddf', 'minixdf')
 flag('usrquota', 'usrquota', true)
 flag('grpquota', 'grpquota', true)
@@ -212,7 +220,7 @@ refuse('blocks of the journal have checksums where those of the file system have
 refuse('a commit block waits for the blocks before it', 'journal_async_commit')
 refuse('an external journal is not supported', 'journal_dev', 'journal_path')
 refuse('encryption is not supported', 'inlinecrypt', 'test_dummy_encryption')
-refuse('not supported', 'abort', 'nouid32', 'debug_want_extra_isize', 'max_dir_size_kb', 'warn_on_error')
+refuse('not supported', 'abort', 'debug_want_extra_isize', 'max_dir_size_kb', 'warn_on_error')
 refuse('mandatory locks are no more', 'mand')
 refuse('unmount, and mount again; what the kernel alone can change, mount -i changes', 'remount')
 refuse('"mount -i" does it', 'bind', 'rbind', 'move')

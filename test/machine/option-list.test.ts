@@ -20,6 +20,12 @@ t.test('parseOptionList: each option -> its field', async (t) => {
     'errors=remount-ro': { errors: 'remount-ro' },
     'barrier=0': { barrier: false },
     nobarrier: { barrier: false },
+    barrier: { barrier: true },
+    'barrier=1': { barrier: true },
+    'data=ordered': { data: 'ordered' },
+    nodiscard: { discard: false },
+    nogrpid: { grpid: false },
+    nouid32: { nouid32: true },
     'ro,noload': { readOnly: true, noload: true },
     'ro,norecovery': { readOnly: true, noload: true },
     'ro,sb=32768': { readOnly: true, superblock: 32768 },
@@ -61,7 +67,7 @@ t.test('parseOptionList: each option -> its field', async (t) => {
 t.test('parseOptionList: what is so anyway, and what is for others -> the defaults', async (t) => {
   const lists = [
     'rw,suid,dev,exec,async,atime,diratime,relatime,norelatime,nostrictatime,nolazytime,symfollow',
-    'dax,dax=always,commit=0,barrier,barrier=1,data=ordered,user_xattr,acl,nodiscard,nogrpid,bsddf',
+    'dax,dax=always,commit=0,user_xattr,acl,bsddf',
     'delalloc,nodelalloc,auto_da_alloc=0,noauto_da_alloc,stripe=16,inode_readahead_blks=0,journal_ioprio=3',
     'min_batch_time=0,max_batch_time=15000,init_itable=10,noinit_itable,block_validity,dioread_nolock,usrquota,noquota',
     'auto,noauto,nouser,nofail,_netdev,comment=a b,x-systemd.automount,x-initrd.mount,X-mount.mkdir=0755',
@@ -97,7 +103,7 @@ t.test(
 
 t.test('parseOptionList: options that cannot be had -> refused by name', async (t) => {
   const names = ['data=journal', 'data=writeback', 'journal_async_commit', 'usrjquota=a', 'journal_dev=5']
-  names.push('inlinecrypt', 'nouid32', 'journal_checksum', 'max_dir_size_kb=4', 'mand', 'remount', 'bind')
+  names.push('inlinecrypt', 'journal_checksum', 'max_dir_size_kb=4', 'mand', 'remount', 'bind')
   for (const name of names) {
     t.throws(() => parseOptionList(name), refusal(new RegExp(`mount option ${name.split('=')[0]}`)), name)
   }
@@ -140,10 +146,11 @@ t.test('formatOptionList: any options -> parsed to the same', async (t) => {
     dax: fc.constantFrom('always', 'never', 'inode'),
     commitInterval: fc.integer({ min: 1, max: 999_999 }).map((seconds) => seconds * 1000),
     errors: fc.constantFrom(undefined, 'continue', 'remount-ro', 'panic'),
-    barrier: fc.boolean(),
+    barrier: fc.constantFrom(undefined, true, false),
+    data: fc.constantFrom(undefined, 'ordered' as const),
     noload: fc.boolean(),
     superblock: fc.option(fc.integer({ min: 1, max: 0xffff_ffff }), { nil: undefined }),
-    discard: fc.boolean(),
+    discard: fc.constantFrom(undefined, true, false),
     noatime: fc.boolean(),
     nodiratime: fc.boolean(),
     strictatime: fc.boolean(),
@@ -154,7 +161,8 @@ t.test('formatOptionList: any options -> parsed to the same', async (t) => {
     acl: fc.boolean(),
     resuid: fc.option(id, { nil: undefined }),
     resgid: fc.option(id, { nil: undefined }),
-    grpid: fc.boolean(),
+    grpid: fc.constantFrom(undefined, true, false),
+    nouid32: fc.constantFrom(undefined, true as const),
     usrquota: fc.boolean(),
     grpquota: fc.boolean(),
     prjquota: fc.boolean(),

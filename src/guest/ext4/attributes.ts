@@ -73,7 +73,10 @@ export function changeAttributes(handle: Handle, inode: Inode, change: Attribute
   const mode = inode.mode
   const dropped = change.killPrivileges === true ? privilegesToDrop(inode) : 0
   if (change.mode !== undefined) inode.mode = (mode & S_IFMT) | (change.mode & 0o7777)
-  inode.volume.quotas?.transfer(handle, inode, { uid: change.uid, gid: change.gid }, quotaInodes(inode))
+  const { volume } = inode
+  const uid = change.uid === undefined ? undefined : volume.storedId(change.uid)
+  const gid = change.gid === undefined ? undefined : volume.storedId(change.gid)
+  volume.quotas?.transfer(handle, inode, { uid, gid }, quotaInodes(inode))
   if (change.uid !== undefined) inode.uid = change.uid
   if (change.gid !== undefined) inode.gid = change.gid
   if (dropped !== 0) inode.mode &= ~dropped

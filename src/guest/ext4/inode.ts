@@ -122,27 +122,31 @@ export class Inode {
   get uid(): number {
     const head = this.head
     const at = head.at + this.offset
-    return RawInode.i_uid.get(head.view, at) + RawInode.l_i_uid_high.get(head.view, at) * 0x10000
+    const low = RawInode.i_uid.get(head.view, at)
+    return this.volume.behaviour.nouid32 ? low : low + RawInode.l_i_uid_high.get(head.view, at) * 0x10000
   }
 
   set uid(value: number) {
     const head = this.head
     const at = head.at + this.offset
-    RawInode.i_uid.set(head.view, at, value & 0xffff)
-    RawInode.l_i_uid_high.set(head.view, at, value >>> 16)
+    const stored = this.volume.storedId(value)
+    RawInode.i_uid.set(head.view, at, stored & 0xffff)
+    RawInode.l_i_uid_high.set(head.view, at, stored >>> 16)
   }
 
   get gid(): number {
     const head = this.head
     const at = head.at + this.offset
-    return RawInode.i_gid.get(head.view, at) + RawInode.l_i_gid_high.get(head.view, at) * 0x10000
+    const low = RawInode.i_gid.get(head.view, at)
+    return this.volume.behaviour.nouid32 ? low : low + RawInode.l_i_gid_high.get(head.view, at) * 0x10000
   }
 
   set gid(value: number) {
     const head = this.head
     const at = head.at + this.offset
-    RawInode.i_gid.set(head.view, at, value & 0xffff)
-    RawInode.l_i_gid_high.set(head.view, at, value >>> 16)
+    const stored = this.volume.storedId(value)
+    RawInode.i_gid.set(head.view, at, stored & 0xffff)
+    RawInode.l_i_gid_high.set(head.view, at, stored >>> 16)
   }
 
   get linksCount(): number {

@@ -21,8 +21,10 @@ export interface Behaviour {
   /** Who besides root may use the reserved blocks; undefined: what the superblock says. */
   resuid: number | undefined
   resgid: number | undefined
-  /** New files belong to the group of their directory. */
-  grpid: boolean
+  /** New files belong to the group of their directory; undefined: what the superblock says. */
+  grpid: boolean | undefined
+  /** Owners have 16 bits, greater numbers become the overflow id; undefined: what the superblock says. */
+  nouid32: boolean | undefined
   /** statfs counts the file system's own blocks too. */
   minixdf: boolean
   /** Whose limits count; `usrquota`, `grpquota`, `prjquota`. */
@@ -37,7 +39,14 @@ export interface Behaviour {
   sync: boolean
   /** So is every change of a directory's entries. */
   dirsync: boolean
-  /** Freed blocks are given back by the commit that frees them. */
+  /** Freed blocks are given back by the commit that frees them; undefined: what the superblock says. */
+  discard: boolean | undefined
+}
+
+/** With what the superblock says filled in. */
+export interface SettledBehaviour extends Behaviour {
+  grpid: boolean
+  nouid32: boolean
   discard: boolean
 }
 
@@ -47,7 +56,8 @@ export const DEFAULT_BEHAVIOUR: Readonly<Behaviour> = Object.freeze({
   acl: true,
   resuid: undefined,
   resgid: undefined,
-  grpid: false,
+  grpid: undefined,
+  nouid32: undefined,
   minixdf: false,
   quota: { user: false, group: false, project: false },
   atime: 'relatime',
@@ -55,7 +65,7 @@ export const DEFAULT_BEHAVIOUR: Readonly<Behaviour> = Object.freeze({
   lazytime: false,
   sync: false,
   dirsync: false,
-  discard: false,
+  discard: undefined,
 })
 
 export interface MountOptions {
@@ -64,8 +74,10 @@ export interface MountOptions {
   commitInterval?: number
   /** What an inconsistency found at run time leads to; the superblock's s_errors when absent. */
   errors?: ErrorsBehaviour
-  /** False: no FLUSH is ever sent. */
+  /** False: no FLUSH is ever sent. What the superblock says when absent. */
   barrier?: boolean
+  /** Takes a file system that wants another mode of the journal by default. */
+  data?: 'ordered'
   /** Mount without recovering the journal; read-only mounts only. */
   noload?: boolean
   /** What differs from {@link DEFAULT_BEHAVIOUR}. */

@@ -10,7 +10,6 @@ import { openJournal, withoutJournal } from './journal-inode.js'
 import { LazyTimes } from './lazy-times.js'
 import { DEFAULT_BEHAVIOUR, type ErrorsBehaviour, type MountOptions } from './mount-options.js'
 import { markMounted, markRecovered } from './mount-state.js'
-import { ERRORS_CONTINUE, ERRORS_PANIC, ERRORS_RO, SuperBlock } from './superblock.js'
 import { openVolume } from './torn-superblock.js'
 import { discardOnCommit } from './trim.js'
 import { continueTruncate } from './truncate.js'
@@ -41,14 +40,18 @@ export interface Mounted {
 
 /** Recovers the journal if need be, and opens the volume for use. Throws UnsupportedError, CorruptError or FsError. */
 export async function mountVolume(device: BlockDevice, options: MountOptions): Promise<Mounted> {
-  const barrier = options.barrier ?? true
-  const settings = { clock: options.clock, commitInterval: options.commitInterval ?? 5000, barrier }
+  const settings = {
+    clock: options.clock,
+    commitInterval: options.commitInterval ?? 5000,
+    barrier: options.barrier ?? true,
+  }
   const behaviour = { ...DEFAULT_BEHAVIOUR, ...options.behaviour }
   const isCopy = behaviour.superblock !== DEFAULT_BEHAVIOUR.superblock
   let { volume, journal, isTorn } = openVolume(device, options.now, behaviour, settings)
   const report: MountReport = { orphans: 0, ...access(volume, options) }
   if (isCopy && !report.readOnly)
     throw new FsError('EINVAL', 'sb= needs ro: the first superblock would stay as it is')
+  if (!report.readOnly && options.data === undefined) checkDataMode(volume)
   // A copy of the superblock never says.
   const needsRecovery = isTorn || isCopy || (volume.incompat & INCOMPAT.needs_recovery) !== 0
   if (options.noload) {
@@ -79,13 +82,16 @@ export async function mountVolume(device: BlockDevice, options: MountOptions): P
     // Linux too takes the superblock's word for it that all of this is home.
     await journal.wipe()
   }
-  const errors = options.errors ?? errorsOf(volume)
+  const errors = options.errors ?? volume.defaults.errors
+  const barrier = options.barrier ?? volume.defaults.barrier
   if (report.readOnly) return { volume, journal: undefined, errors, barrier, report }
-  journal ??= withoutJournal(volume, settings)
+  // What was recovered was flushed all the same.
+  if (barrier !== settings.barrier) journal = openJournal(volume, { ...settings, barrier })
+  journal ??= withoutJournal(volume, { ...settings, barrier })
   volume.quotas?.load()
   await markMounted(volume, journal)
   volume.journal = journal
-  if (behaviour.discard) discardOnCommit(volume)
+  if (volume.behaviour.discard) discardOnCommit(volume)
   volume.lazyTimes = new LazyTimes(volume, journal, options.clock)
   report.orphans = await cleanOrphans(volume, journal)
   return { volume, journal, errors, barrier, report }
@@ -105,15 +111,13 @@ function access(volume: Volume, options: MountOptions): { readOnly: boolean; rea
   return { readOnly: false }
 }
 
-function errorsOf(volume: Volume): ErrorsBehaviour {
-  const head = volume.superblock
-  const value = SuperBlock.s_errors.get(head.view, head.at + volume.superblockOffset)
-  const names: Record<number, ErrorsBehaviour> = {
-    [ERRORS_CONTINUE]: 'continue',
-    [ERRORS_RO]: 'remount-ro',
-    [ERRORS_PANIC]: 'panic',
-  }
-  return names[value] ?? 'continue'
+/** Throws UnsupportedError where the superblock asks for a mode of the journal that is not to be had. */
+function checkDataMode({ hasJournal, defaults: { dataMode } }: Volume): void {
+  if (!hasJournal || dataMode === undefined) return
+  throw new UnsupportedError(
+    'cannot mount but with data=ordered: file data is stored in place before its commit, and the default mount options are',
+    [dataMode],
+  )
 }
 
 /** Finishes what a crash left undone: frees inodes without links, truncates the others to their size. */

@@ -8,6 +8,7 @@ import type { Owner, Timespec } from '../vfs/attributes.js'
 import { BlockAllocator } from './block-allocator.js'
 import { superblockChecksum, uuidSeed } from './checksum.js'
 import { ChecksumQueue } from './checksum-queue.js'
+import { type DefaultMountOptions, defaultMountOptions } from './default-mount-options.js'
 import { COMPAT, checkIncompat, INCOMPAT, RO_COMPAT } from './features.js'
 import { descriptorBlocks, readBackupGroups } from './group-layout.js'
 import { GroupTable } from './group-table.js'
@@ -15,7 +16,7 @@ import type { Inode } from './inode.js'
 import { InodeAllocator } from './inode-allocator.js'
 import { InodeCache } from './inode-cache.js'
 import type { LazyTimes } from './lazy-times.js'
-import { type Behaviour, DEFAULT_BEHAVIOUR } from './mount-options.js'
+import { type Behaviour, DEFAULT_BEHAVIOUR, type SettledBehaviour } from './mount-options.js'
 import { Orphans } from './orphans.js'
 import { Quotas } from './quotas.js'
 import { EXT4_MAGIC, SuperBlock } from './superblock.js'
@@ -48,7 +49,9 @@ export class Volume {
   readonly caller: Owner & { groups: readonly number[] } = { uid: 0, gid: 0, groups: [] }
   /** Wall clock for time stamps. */
   readonly now: () => Timespec
-  readonly behaviour: Readonly<Behaviour>
+  readonly behaviour: Readonly<SettledBehaviour>
+  /** What the superblock says where no option does. */
+  readonly defaults: Readonly<DefaultMountOptions>
 
   readonly blockSize: number
   readonly blocksCount: number
@@ -94,7 +97,6 @@ export class Volume {
     this.device = device
     this.now = now
     this.isUnsummed = unsummed
-    this.behaviour = behaviour
     const place = behaviour.superblock * 1024
     if (device.size < place + SuperBlock.SIZE) {
       const where =
@@ -117,6 +119,8 @@ export class Volume {
     this.hasMetadataCsum = (this.roCompat & RO_COMPAT.metadata_csum) !== 0
     if (this.hasMetadataCsum && !unsummed) checkSuperblockChecksum(bytes, base, sb(SuperBlock.s_checksum))
     checkIncompat(this.incompat)
+    this.defaults = defaultMountOptions(view, base)
+    this.behaviour = settled(behaviour, this.defaults)
 
     const is64 = (this.incompat & INCOMPAT['64bit']) !== 0
     this.blockSize = 1024 * 2 ** range('s_log_block_size', sb(SuperBlock.s_log_block_size), 0, 2)
@@ -239,6 +243,11 @@ export class Volume {
     return group !== 0 && (gid === group || groups.includes(group))
   }
 
+  /** What an inode keeps of a uid or gid: with nouid32 it has 16 bits for it. */
+  storedId(id: number): number {
+    return this.behaviour.nouid32 && id > 0xffff ? OVERFLOW_ID : id
+  }
+
   /** Whether `block` may hold data or metadata of this file system. */
   isValidBlock(block: number): boolean {
     return block > this.firstDataBlock && block < this.blocksCount
@@ -272,8 +281,20 @@ export class Volume {
   }
 }
 
+/** Linux's fs.overflowuid and fs.overflowgid, unless changed: nobody. */
+const OVERFLOW_ID = 65534
+
 /** 512 MiB, EXT2_MAX_CLUSTER_LOG_SIZE. */
 const MAX_LOG_CLUSTER_SIZE = 19
+
+function settled(behaviour: Readonly<Behaviour>, defaults: DefaultMountOptions): SettledBehaviour {
+  return {
+    ...behaviour,
+    grpid: behaviour.grpid ?? defaults.grpid,
+    nouid32: behaviour.nouid32 ?? defaults.nouid32,
+    discard: behaviour.discard ?? defaults.discard,
+  }
+}
 
 function bad(field: string, found: number, expected: number | string): never {
   throw new CorruptError({ structure: 'ext4_super_block', field, found, expected })
