@@ -2,6 +2,7 @@
  * Small workloads in the manner of ACE ("Finding Crash-Consistency Bugs with Bounded Black-Box Crash Testing", OSDI
  * 2018): every operation over a few files and directories, each followed by every way to ask for durability, or none.
  */
+import type { Prng } from '../../lib/prng.js'
 
 /** What the image holds before: empty directories B and A/C, files of some blocks foo and A/foo. */
 export const PRELUDE =
@@ -74,6 +75,18 @@ export const SEQUENCES_OF_TWO = SEQUENCES_OF_ONE.length ** 2
 export function sequenceOfTwo(number: number): string {
   const count = SEQUENCES_OF_ONE.length
   return `${SEQUENCES_OF_ONE[Math.floor(number / count) % count]}; ${SEQUENCES_OF_ONE[number % count]}`
+}
+
+/** All sequences of two, over and over, in an order that `prng` draws: none comes again before all have been. */
+export function* sequencesOfTwo(prng: Prng): Generator<string, never> {
+  let step = prng.below(SEQUENCES_OF_TWO)
+  while (greatestCommonDivisor(step, SEQUENCES_OF_TWO) !== 1) step = prng.below(SEQUENCES_OF_TWO)
+  for (let number = prng.below(SEQUENCES_OF_TWO); ; number = (number + step) % SEQUENCES_OF_TWO)
+    yield sequenceOfTwo(number)
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b)
 }
 
 /** Several that wait for durability at once: with a schedule, each at its own pace. */
