@@ -38,6 +38,9 @@ Options behind -o, as of ext4 and mount(8), separated by commas; of two that con
   sync, dirsync          every operation, or change of a directory, is durable before it is answered
   nouser_xattr, noacl    without attributes of the namespace user; without ACLs
   nouid32                owners of 16 bits
+  max_dir_size_kb=N      how large a directory may grow
+  journal_checksum, nojournal_checksum
+                         whether the log has checksums (default: where the file system has them)
   resuid=UID, resgid=GID who besides root may use the reserved blocks
   usrquota, grpquota, prjquota
                          limits of users, groups and projects count (feature quota; usage always does)

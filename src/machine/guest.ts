@@ -30,12 +30,13 @@ export type GuestOptions = Omit<MachineOptions, 'image' | 'hostCache'>
 
 function behaviourOf(options: GuestOptions): Behaviour {
   const { superblock = 1, userXattr, acl, resuid, resgid, grpid, minixdf, discard, nouid32 } = options
+  const maxDirSize = options.maxDirSize * 1024
   const { noatime, strictatime, nodiratime, lazytime, sync, dirsync } = options
   const quota = { user: options.usrquota, group: options.grpquota, project: options.prjquota }
   // mount(2): MS_STRICTATIME counts more than MS_NOATIME.
   const atime = strictatime ? 'strictatime' : noatime ? 'noatime' : 'relatime'
   return {
-    ...{ superblock, userXattr, acl, resuid, resgid, grpid, minixdf, discard, nouid32, quota },
+    ...{ superblock, userXattr, acl, resuid, resgid, grpid, minixdf, discard, nouid32, maxDirSize, quota },
     ...{ atime, nodiratime, lazytime, sync, dirsync },
   }
 }
@@ -74,12 +75,13 @@ export class Guest {
   /** Recovers the journal if need be, and mounts. Rejects as Ext4.mount does. */
   async mount(options: GuestOptions): Promise<Ext4> {
     const { clock, now } = this.#hardware
-    const { readOnly, commitInterval, errors, barrier, data, noload } = options
+    const { readOnly, commitInterval, errors, barrier, data, journalChecksum, noload } = options
     this.#fs = await Ext4.mount(this.disk, {
       readOnly,
       commitInterval,
       noload,
       ...(barrier === undefined ? {} : { barrier }),
+      ...(journalChecksum === undefined ? {} : { journalChecksum }),
       ...(data === undefined ? {} : { data }),
       ...(errors === undefined ? {} : { errors }),
       behaviour: behaviourOf(options),

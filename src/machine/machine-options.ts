@@ -22,6 +22,8 @@ export interface MachineOptions {
   barrier: boolean | undefined
   /** ext4's `data=`; undefined: what the superblock says, which is refused where it is another mode. */
   data: 'ordered' | undefined
+  /** The log's blocks have checksums; undefined: where those of the file system have. */
+  journalChecksum: boolean | undefined
   /** The journal is not replayed; read-only mounts only. */
   noload: boolean
   /** ext4's `sb=`: which superblock to use, in units of 1 KiB; read-only mounts only. Undefined: the first. */
@@ -57,6 +59,8 @@ export interface MachineOptions {
   usrquota: boolean
   grpquota: boolean
   prjquota: boolean
+  /** ext4's `max_dir_size_kb=`, in KiB: a directory that is as large gets no further block; 0 for no limit. */
+  maxDirSize: number
   /** statfs counts the blocks of the file system's own structures as part of its size. */
   minixdf: boolean
 }
@@ -100,6 +104,7 @@ export const DEFAULT_OPTIONS: ListedOptions = Object.freeze({
   errors: undefined,
   barrier: undefined,
   data: undefined,
+  journalChecksum: undefined,
   noload: false,
   superblock: undefined,
   discard: undefined,
@@ -118,6 +123,7 @@ export const DEFAULT_OPTIONS: ListedOptions = Object.freeze({
   usrquota: false,
   grpquota: false,
   prjquota: false,
+  maxDirSize: 0,
   minixdf: false,
   nosuid: false,
   nodev: false,

@@ -88,12 +88,12 @@ function wholeNumber(value: string | undefined, most: number, least = 0): number
   return number
 }
 
-function number(name: string, key: 'resuid' | 'resgid' | 'superblock', least: number): void {
+function number(name: string, key: 'resuid' | 'resgid' | 'superblock' | 'maxDirSize', least: number): void {
   table.set(name, {
     set(options, value) {
       options[key] = wholeNumber(value, 0xffff_ffff, least)
     },
-    show: (options) => (options[key] === undefined ? undefined : `${name}=${options[key]}`),
+    show: (options) => (options[key] === DEFAULT_OPTIONS[key] ? undefined : `${name}=${options[key]}`),
   })
 }
 
@@ -107,6 +107,19 @@ function ignore(...names: string[]): void {
 /** Tunes what Linux's ext4 has and this one has not; the number must be one all the same. */
 function tuning(...names: string[]): void {
   for (const name of names) table.set(name, { set: (_, value) => void wholeNumber(value, 0xffff_ffff) })
+}
+
+/** As {@link tuning}, for values that Linux takes. */
+function tuningOf(name: string, what: string, isRight: (value: string | undefined) => boolean): void {
+  table.set(name, {
+    set(_, value) {
+      if (!isRight(value)) throw new OptionValueError(`is ${what}`)
+    },
+  })
+}
+
+function isWord(value: string | undefined): boolean {
+  return value !== undefined && /^\d{1,10}$/.test(value) && Number(value) <= 0xffff_ffff
 }
 
 function refuse(reason: string, ...names: string[]): void {
@@ -177,6 +190,7 @@ table.set('barrier', {
   show: ({ barrier }) => (barrier === true ? 'barrier' : undefined),
 })
 flag('nobarrier', 'barrier', false)
+pair('journal_checksum', 'nojournal_checksum', 'journalChecksum')
 flag('noload', 'noload', true)
 alias('norecovery', 'noload')
 number('sb', 'superblock', 1)
@@ -191,6 +205,7 @@ pair('grpid', 'nogrpid', 'grpid')
 alias('bsdgroups', 'grpid')
 alias('sysvgroups', 'nogrpid')
 flag('nouid32', 'nouid32', true)
+number('max_dir_size_kb', 'maxDirSize', 0)
 pair('minixdf', 'bsddf', 'minixdf')
 flag('usrquota', 'usrquota', true)
 flag('grpquota', 'grpquota', true)
@@ -204,23 +219,32 @@ table.set('noquota', {
 })
 // Blocks are allocated when they are written, so there is nothing to delay.
 ignore('delalloc', 'nodelalloc', 'noauto_da_alloc')
-table.set('auto_da_alloc', IGNORED)
+tuningOf('auto_da_alloc', 'a whole number, or alone', (value) => value === undefined || isWord(value))
 // What is read and zeroed when, and how far ahead: nothing that a program or an image could tell.
-tuning('stripe', 'inode_readahead_blks', 'min_batch_time', 'max_batch_time', 'journal_ioprio')
-tuning('mb_optimize_scan')
-table.set('init_itable', IGNORED)
+tuning('stripe', 'min_batch_time', 'max_batch_time')
+tuningOf('init_itable', 'a whole number, or alone', (value) => value === undefined || isWord(value))
+tuningOf('inode_readahead_blks', '0, or a power of 2 below 2^31', (value) => {
+  const blocks = Number(value)
+  return isWord(value) && blocks < 2 ** 31 && (blocks & (blocks - 1)) === 0
+})
+tuningOf('journal_ioprio', '0 to 7', (value) => value !== undefined && /^[0-7]$/.test(value))
+tuningOf('mb_optimize_scan', '0 or 1', (value) => value === '0' || value === '1')
+// Data that cannot be stored fails its FLUSH, and that aborts the journal in any case.
+tuningOf('data_err', 'abort or ignore', (value) => value === 'abort' || value === 'ignore')
+tuningOf('check', 'none', (value) => value === 'none')
 ignore('noinit_itable', 'prefetch_block_bitmaps', 'no_prefetch_block_bitmaps')
 ignore('dioread_lock', 'dioread_nolock', 'block_validity', 'noblock_validity', 'nombcache', 'no_mbcache')
 // Linux ignores them too: they mean what is always so, or nothing any more.
 ignore('i_version', 'nocheck', 'bh', 'nobh', 'orlov', 'oldalloc', 'debug')
-ignore('mblk_io_submit', 'nomblk_io_submit', 'nowarn_on_error')
+ignore('mblk_io_submit', 'nomblk_io_submit', 'reservation', 'noreservation')
+// How much Linux writes into its own log.
+ignore('warn_on_error', 'nowarn_on_error')
 refuse('quota files are hidden inodes, by the feature quota', 'jqfmt', 'usrjquota', 'grpjquota')
-refuse('blocks of the journal have checksums where those of the file system have', 'journal_checksum')
-refuse('blocks of the journal have checksums where those of the file system have', 'nojournal_checksum')
 refuse('a commit block waits for the blocks before it', 'journal_async_commit')
 refuse('an external journal is not supported', 'journal_dev', 'journal_path')
 refuse('encryption is not supported', 'inlinecrypt', 'test_dummy_encryption')
-refuse('not supported', 'abort', 'debug_want_extra_isize', 'max_dir_size_kb', 'warn_on_error')
+refuse('a file system that was aborted before it began serves nobody', 'abort')
+refuse('i_extra_isize of new inodes is what the superblock says', 'debug_want_extra_isize')
 refuse('mandatory locks are no more', 'mand')
 refuse('unmount, and mount again; what the kernel alone can change, mount -i changes', 'remount')
 refuse('"mount -i" does it', 'bind', 'rbind', 'move')

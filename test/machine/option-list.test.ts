@@ -26,6 +26,9 @@ t.test('parseOptionList: each option -> its field', async (t) => {
     nodiscard: { discard: false },
     nogrpid: { grpid: false },
     nouid32: { nouid32: true },
+    journal_checksum: { journalChecksum: true },
+    nojournal_checksum: { journalChecksum: false },
+    'max_dir_size_kb=10': { maxDirSize: 10 },
     'ro,noload': { readOnly: true, noload: true },
     'ro,norecovery': { readOnly: true, noload: true },
     'ro,sb=32768': { readOnly: true, superblock: 32768 },
@@ -68,10 +71,11 @@ t.test('parseOptionList: what is so anyway, and what is for others -> the defaul
   const lists = [
     'rw,suid,dev,exec,async,atime,diratime,relatime,norelatime,nostrictatime,nolazytime,symfollow',
     'dax,dax=always,commit=0,user_xattr,acl,bsddf',
-    'delalloc,nodelalloc,auto_da_alloc=0,noauto_da_alloc,stripe=16,inode_readahead_blks=0,journal_ioprio=3',
-    'min_batch_time=0,max_batch_time=15000,init_itable=10,noinit_itable,block_validity,dioread_nolock,usrquota,noquota',
+    'delalloc,nodelalloc,auto_da_alloc=0,noauto_da_alloc,stripe=16,inode_readahead_blks=32,journal_ioprio=3,auto_da_alloc',
+    'min_batch_time=0,max_batch_time=15000,init_itable=10,init_itable,noinit_itable,block_validity,dioread_nolock,usrquota,noquota',
     'auto,noauto,nouser,nofail,_netdev,comment=a b,x-systemd.automount,x-initrd.mount,X-mount.mkdir=0755',
-    'default_permissions',
+    'default_permissions,data_err=abort,data_err=ignore,check=none,warn_on_error,nowarn_on_error,reservation,noreservation',
+    'noblock_validity,nombcache,no_mbcache,i_version,mb_optimize_scan=1,max_dir_size_kb=0,inode_readahead_blks=0',
   ]
   for (const list of lists) t.same(parseOptionList(list), DEFAULT_OPTIONS, list)
 })
@@ -103,7 +107,15 @@ t.test(
 
 t.test('parseOptionList: options that cannot be had -> refused by name', async (t) => {
   const names = ['data=journal', 'data=writeback', 'journal_async_commit', 'usrjquota=a', 'journal_dev=5']
-  names.push('inlinecrypt', 'journal_checksum', 'max_dir_size_kb=4', 'mand', 'remount', 'bind')
+  names.push(
+    'inlinecrypt',
+    'journal_path=/dev/x',
+    'abort',
+    'debug_want_extra_isize=32',
+    'mand',
+    'remount',
+    'bind',
+  )
   for (const name of names) {
     t.throws(() => parseOptionList(name), refusal(new RegExp(`mount option ${name.split('=')[0]}`)), name)
   }
@@ -115,6 +127,16 @@ t.test('parseOptionList: bad values -> refused, option and value named', async (
   lists.push(
     'stripe',
     'stripe=x',
+    'stripe=-1',
+    'max_dir_size_kb=-1',
+    'max_dir_size_kb',
+    'inode_readahead_blks=31',
+    'inode_readahead_blks=2147483648',
+    'auto_da_alloc=x',
+    'init_itable=x',
+    'journal_ioprio=8',
+    'mb_optimize_scan=2',
+    'data_err=never',
     'noatime=0',
     'X-mount.idmap=',
     'X-mount.idmap=u:0:1',
@@ -167,6 +189,8 @@ t.test('formatOptionList: any options -> parsed to the same', async (t) => {
     grpquota: fc.boolean(),
     prjquota: fc.boolean(),
     minixdf: fc.boolean(),
+    maxDirSize: id,
+    journalChecksum: fc.constantFrom(undefined, true, false),
     nosuid: fc.boolean(),
     nodev: fc.boolean(),
     noexec: fc.boolean(),

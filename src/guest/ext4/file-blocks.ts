@@ -1,3 +1,4 @@
+import { FsError } from '../../../lib/errno.js'
 import type { BufferHead } from '../block/buffer-head.js'
 import type { Handle } from '../jbd2/handle.js'
 import { findMapping, insertMapping, removeLastMapping } from './file-map.js'
@@ -23,8 +24,14 @@ export function readBlocks(inode: Inode, size: number): Uint8Array {
   return content
 }
 
-/** A new metadata block at the end of the file, all zero; size and i_blocks grow by it. */
+/** A new metadata block at the end of the file, all zero; size and i_blocks grow by it. Throws ENOSPC. */
 export function appendBlock(handle: Handle, inode: Inode): { logical: number; head: BufferHead } {
+  const { maxDirSize } = inode.volume.behaviour
+  if (maxDirSize !== 0 && inode.size >= maxDirSize && inode.isDirectory)
+    throw new FsError(
+      'ENOSPC',
+      `directory ${inode.ino} has reached the ${maxDirSize / 1024} KiB of max_dir_size_kb`,
+    )
   const { logical, physical } = append(handle, inode)
   const head = inode.volume.cache.get(physical)
   handle.getCreateAccess(head)

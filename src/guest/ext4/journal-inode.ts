@@ -13,6 +13,8 @@ export interface JournalSettings {
   /** Milliseconds between a change and its commit. */
   commitInterval: number
   barrier: boolean
+  /** What is written to the log has checksums; undefined: where the file system's metadata has. */
+  checksum?: boolean | undefined
 }
 
 /** What stands for the journal in a file system without one. */
@@ -51,7 +53,7 @@ export function openJournal(
     now: settings.clock,
     commitInterval: settings.commitInterval,
     barrier: settings.barrier,
-    checksum: volume.hasMetadataCsum,
+    checksum: settings.checksum ?? volume.hasMetadataCsum,
     wide: (volume.incompat & INCOMPAT['64bit']) !== 0,
     acceptTorn,
   })

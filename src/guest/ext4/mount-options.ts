@@ -25,6 +25,8 @@ export interface Behaviour {
   grpid: boolean | undefined
   /** Owners have 16 bits, greater numbers become the overflow id; undefined: what the superblock says. */
   nouid32: boolean | undefined
+  /** `max_dir_size_kb=`, in bytes: a directory that is as large gets no further block; 0 for no limit. */
+  maxDirSize: number
   /** statfs counts the file system's own blocks too. */
   minixdf: boolean
   /** Whose limits count; `usrquota`, `grpquota`, `prjquota`. */
@@ -58,6 +60,7 @@ export const DEFAULT_BEHAVIOUR: Readonly<Behaviour> = Object.freeze({
   resgid: undefined,
   grpid: undefined,
   nouid32: undefined,
+  maxDirSize: 0,
   minixdf: false,
   quota: { user: false, group: false, project: false },
   atime: 'relatime',
@@ -76,6 +79,8 @@ export interface MountOptions {
   errors?: ErrorsBehaviour
   /** False: no FLUSH is ever sent. What the superblock says when absent. */
   barrier?: boolean
+  /** The log's blocks have checksums; where those of the file system have when absent. */
+  journalChecksum?: boolean
   /** Takes a file system that wants another mode of the journal by default. */
   data?: 'ordered'
   /** Mount without recovering the journal; read-only mounts only. */

@@ -44,6 +44,7 @@ export async function mountVolume(device: BlockDevice, options: MountOptions): P
     clock: options.clock,
     commitInterval: options.commitInterval ?? 5000,
     barrier: options.barrier ?? true,
+    checksum: options.journalChecksum,
   }
   const behaviour = { ...DEFAULT_BEHAVIOUR, ...options.behaviour }
   const isCopy = behaviour.superblock !== DEFAULT_BEHAVIOUR.superblock
