@@ -101,6 +101,17 @@ export function checkIncompat(bits: number): void {
   if (unknown.length > 0) throw new UnsupportedError('cannot mount: unsupported incompat features', unknown)
 }
 
+/**
+ * Throws UnsupportedError where files may have a Merkle tree, read-only mounts included: what is read would not be
+ * verified, which is what such a file system is for.
+ */
+export function checkVerity(roCompat: number): void {
+  if ((roCompat & RO_COMPAT.verity) !== 0)
+    throw new UnsupportedError('cannot mount, contents would not be verified: unsupported feature', [
+      'verity',
+    ])
+}
+
 /** Names of the compat features that have none in {@link COMPAT}. */
 export function unknownCompat(bits: number): string[] {
   const known = Object.values(COMPAT).reduce((all, bit) => all | bit, 0)

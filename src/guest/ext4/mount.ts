@@ -5,7 +5,7 @@ import type { Journal } from '../jbd2/journal.js'
 import type { RecoveryReport } from '../jbd2/recovery.js'
 import { continueEvict } from './evict.js'
 import { recoverFastCommits } from './fast-commit.js'
-import { INCOMPAT, readOnlyFeatures } from './features.js'
+import { checkVerity, INCOMPAT, readOnlyFeatures } from './features.js'
 import { openJournal, withoutJournal } from './journal-inode.js'
 import { LazyTimes } from './lazy-times.js'
 import { DEFAULT_BEHAVIOUR, type ErrorsBehaviour, type MountOptions } from './mount-options.js'
@@ -49,6 +49,7 @@ export async function mountVolume(device: BlockDevice, options: MountOptions): P
   const behaviour = { ...DEFAULT_BEHAVIOUR, ...options.behaviour }
   const isCopy = behaviour.superblock !== DEFAULT_BEHAVIOUR.superblock
   let { volume, journal, isTorn } = openVolume(device, options.now, behaviour, settings)
+  checkVerity(volume.roCompat)
   const report: MountReport = { orphans: 0, ...access(volume, options) }
   if (isCopy && !report.readOnly)
     throw new FsError('EINVAL', 'sb= needs ro: the first superblock would stay as it is')

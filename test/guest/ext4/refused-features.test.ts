@@ -12,6 +12,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   casefold: 'casefold',
   encrypt: 'encrypt',
   journal_dev: 'journal_dev',
+  verity: 'verity',
 }
 
 for (const [feature, name] of Object.entries(REFUSED)) {
@@ -41,10 +42,14 @@ t.test('external journal: in another device -> refused by name', async (t) => {
   await t.rejects(mountExt4(new RamDisk(image)), { message: /external journal/ })
 })
 
-t.test('verity: mounted -> read-only, and the report names it', async (t) => {
-  const fs = await mountExt4(new RamDisk(mkfsExt4(8 << 20, ['-O', 'verity'])))
+t.test('an ro_compat feature without a name -> mounted read-only, and the report names it', async (t) => {
+  const image = mkfsExt4(8 << 20, ['-O', '^metadata_csum'])
+  const view = new DataView(image.buffer)
+  const roCompat = SuperBlock.s_feature_ro_compat.get(view, SUPERBLOCK_OFFSET)
+  SuperBlock.s_feature_ro_compat.set(view, SUPERBLOCK_OFFSET, roCompat | 0x4000_0000)
+  const fs = await mountExt4(new RamDisk(image))
   t.ok(fs.readOnly)
-  t.match(fs.report.readOnlyReason, /verity/)
+  t.match(fs.report.readOnlyReason, /FEATURE_R30/)
 })
 
 t.test('mmp: mounted -> read-only by name; read; our checker knows its block', async (t) => {
