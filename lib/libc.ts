@@ -58,6 +58,7 @@ export const MADV_POPULATE_WRITE = 23
 const MS_SYNC = 4
 
 const SEEK_END = 2
+const SEEK_HOLE = 4
 
 export const LOCK_SH = 1
 export const LOCK_EX = 2
@@ -252,6 +253,12 @@ export function schedYield(): void {
 export function seekEndRaw(fd: number): number {
   const end = Number(libc.lseek(fd, 0, SEEK_END))
   return end < 0 ? -koffi.errno() : end
+}
+
+/** Where the first hole at or after `offset` begins, the file's end when there is none, lseek(2); or -errno. */
+export function seekHoleRaw(fd: number, offset: number): number {
+  const hole = Number(libc.lseek(fd, offset, SEEK_HOLE))
+  return hole < 0 ? -koffi.errno() : hole
 }
 
 /** pread(2) to `address` from `offset` of the file: bytes read, 0 at the end, or -errno. */

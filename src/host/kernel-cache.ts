@@ -1,4 +1,5 @@
 import { DirtyLog } from '../bus/dirty-log.js'
+import { HoleFiller } from './hole-filler.js'
 import { HostMemory } from './host-memory.js'
 import type { BackendStatistics, HostMemoryBackend } from './host-memory-backend.js'
 import type { ImageFile } from './image-file.js'
@@ -16,15 +17,18 @@ export class KernelCache implements HostMemoryBackend {
   readonly writeBackDue = false
   readonly statistics: BackendStatistics = { syncs: 0, failures: 0, bytesWrittenBack: 0 }
   readonly #image: SyncedFile
+  readonly #holes: HoleFiller | undefined
 
-  /** `memory` is a shared mapping of `image`. */
-  constructor(image: SyncedFile, memory: HostMemory) {
+  /** `memory` is a shared mapping of `image`. `holes`: where the image is a file that may have some. */
+  constructor(image: SyncedFile, memory: HostMemory, holes?: HoleFiller) {
     this.#image = image
     this.memory = memory
+    this.#holes = holes
   }
 
   static open(image: ImageFile): KernelCache {
-    return new KernelCache(image, HostMemory.map(image, { shared: true }))
+    const memory = HostMemory.map(image, { shared: true })
+    return new KernelCache(image, memory, image.blockDevice ? undefined : new HoleFiller(memory))
   }
 
   get pagesDirty(): number {
@@ -35,7 +39,7 @@ export class KernelCache implements HostMemoryBackend {
     this.statistics.syncs++
     if (this.memory.readOnly) return 0
     const pages = this.memory.dirtyLog.take()
-    const result = this.#image.checkLength() || this.#image.datasync()
+    const result = this.#image.checkLength() || this.#datasync(pages)
     if (result < 0) {
       this.statistics.failures++
       this.memory.dirtyLog.putBack(pages)
@@ -43,6 +47,11 @@ export class KernelCache implements HostMemoryBackend {
       this.statistics.bytesWrittenBack += pages.length * DirtyLog.PAGE_SIZE
     }
     return result
+  }
+
+  #datasync(pages: readonly number[]): number {
+    this.#holes?.fillAround(pages)
+    return this.#image.datasync()
   }
 
   /** The kernel does it. */
