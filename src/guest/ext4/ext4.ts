@@ -87,7 +87,7 @@ export class Ext4 implements FileSystem {
   }
 
   get maxFileSize(): number {
-    return maxFileSize(this.blockSize)
+    return maxFileSize(this.#volume)
   }
 
   /** Inodes of 128 bytes have no room for the fraction of a second. */

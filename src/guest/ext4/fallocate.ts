@@ -43,8 +43,7 @@ export function fallocate(
 ): void | Promise<void> {
   if (!inode.isRegular) throw new FsError(inode.isDirectory ? 'EISDIR' : 'ENODEV', `inode ${inode.ino}`)
   if (offset < 0 || length <= 0) throw new FsError('EINVAL', `range ${offset}+${length}`)
-  if (offset + length > maxFileSize(inode.volume.blockSize))
-    throw new FsError('EFBIG', `range ${offset}+${length}`)
+  if (offset + length > maxFileSize(inode.volume)) throw new FsError('EFBIG', `range ${offset}+${length}`)
   const keepSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0
   // A map of indirect blocks can only lose blocks: it knows neither unwritten ones nor places to move to.
   if (!hasExtents(inode) && !isInline(inode) && (mode & FALLOC_FL_PUNCH_HOLE) === 0)
@@ -102,7 +101,7 @@ function requireCollapsible(inode: Inode, keepSize: boolean, offset: number, len
 function requireInsertable(inode: Inode, keepSize: boolean, offset: number, length: number): void {
   const { blockSize } = inode.volume
   requireWholeClusters(inode, keepSize, offset, length)
-  if (inode.size + length > maxFileSize(blockSize))
+  if (inode.size + length > maxFileSize(inode.volume))
     throw new FsError('EFBIG', `size ${inode.size} and ${length} more`)
   if (offset >= inode.size)
     throw new FsError('EINVAL', `offset ${offset} is not before the end at ${inode.size}`)

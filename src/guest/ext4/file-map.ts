@@ -4,13 +4,7 @@ import { MAX_LOGICAL_BLOCK, MAX_WRITTEN_LENGTH } from './extent.js'
 import { ExtentNode } from './extent-node.js'
 import { findExtent, insertExtent, removeLastExtent } from './extent-tree.js'
 import { INCOMPAT } from './features.js'
-import {
-  findIndirect,
-  indirectLimit,
-  insertIndirect,
-  makeIndirectWay,
-  removeLastIndirect,
-} from './indirect-map.js'
+import { findIndirect, insertIndirect, makeIndirectWay, removeLastIndirect } from './indirect-map.js'
 import type { Inode } from './inode.js'
 import type { Mapping } from './mapping.js'
 import { EXTENTS_FL, INLINE_DATA_FL, RawInode } from './raw-inode.js'
@@ -75,11 +69,10 @@ export function makeWay(handle: Handle, inode: Inode, logical: number): number {
   return hasExtents(inode) ? MAX_WRITTEN_LENGTH : makeIndirectWay(handle, inode, logical)
 }
 
-/** Blocks that a file with this map can have. */
+/** Blocks that a file with this map can have. What is inline has no extents yet: Linux too lets it grow as if it never had. */
 export function mostBlocks(inode: Inode): number {
-  return hasExtents(inode) || (inode.flags & INLINE_DATA_FL) !== 0
-    ? MAX_LOGICAL_BLOCK + 1
-    : indirectLimit(inode.volume.blockSize)
+  const { extents, indirect } = inode.volume.fileLimits
+  return hasExtents(inode) ? extents : indirect
 }
 
 /** An empty map, of the kind that new files of the file system have. The caller has write access to the inode. */

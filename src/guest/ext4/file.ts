@@ -2,7 +2,7 @@ import { FsError } from '../../../lib/errno.js'
 import type { Handle } from '../jbd2/handle.js'
 import type { Journal } from '../jbd2/journal.js'
 import type { DataRun } from '../vfs/file-system.js'
-import { MAX_LOGICAL_BLOCK, MAX_UNWRITTEN_LENGTH } from './extent.js'
+import { MAX_UNWRITTEN_LENGTH } from './extent.js'
 import { markWritten } from './extent-tree.js'
 import { findMapping, insertMapping, mostBlocks } from './file-map.js'
 import { takeBlocks } from './file-space.js'
@@ -10,13 +10,14 @@ import { hasInlineData, isInline } from './inline-data.js'
 import { convertInlineFile, fitsInline, readInlineFile, writeInlineFile } from './inline-file.js'
 import type { Inode } from './inode.js'
 import { touchWritten } from './timestamps.js'
+import type { Volume } from './volume.js'
 
 /** Metadata blocks that one run of a write may touch. */
 const RUN_CREDITS = 24
 
-/** Largest size of a file mapped by extents: logical blocks are 32 bits and the last number is not used. Bytes. */
-export function maxFileSize(blockSize: number): number {
-  return (MAX_LOGICAL_BLOCK + 1) * blockSize
+/** Largest size of a file mapped by extents, which is that of any. Bytes. */
+export function maxFileSize({ blockSize, fileLimits }: Volume): number {
+  return fileLimits.extents * blockSize
 }
 
 /** The memory of [offset, offset + length), cut at the end of the file. Nothing is copied but what is inline. */

@@ -37,12 +37,6 @@ interface Step {
 
 const pointersPerBlock = (blockSize: number): number => blockSize / POINTER_SIZE
 
-/** Blocks that a map can lead to. */
-export function indirectLimit(blockSize: number): number {
-  const count = pointersPerBlock(blockSize)
-  return Math.min(DIRECT + count + count ** 2 + count ** 3, MAX_LOGICAL_BLOCK + 1)
-}
-
 /** The mapping that covers `logical`, cut to begin there. Throws CorruptError for pointers that lead outside. */
 export function findIndirect(inode: Inode, logical: number): Mapping {
   for (let pointers = rootFor(inode, logical); pointers !== undefined; ) {

@@ -3,6 +3,7 @@ import type { BufferHead } from '../block/buffer-head.js'
 import type { Handle } from '../jbd2/handle.js'
 import { S_IFDIR, S_IFMT, S_IFREG, type Timespec } from '../vfs/attributes.js'
 import { hasHighChecksum, inodeChecksum, inodeSeed } from './checksum.js'
+import { MOST_SECTORS } from './file-limits.js'
 import { GOOD_OLD_INODE_SIZE, HUGE_FILE_FL, RawInode } from './raw-inode.js'
 import type { Volume } from './volume.js'
 
@@ -240,11 +241,14 @@ export class Inode {
     RawInode.l_i_blocks_high.set(head.view, at, Math.floor(count / 0x1_0000_0000))
   }
 
-  /** The file holds `sectors` (units of 512 bytes) more, or fewer when negative. Throws EDQUOT. */
+  /** The file holds `sectors` (units of 512 bytes) more, or fewer when negative. Throws EDQUOT, EFBIG. */
   addBlocks(handle: Handle, sectors: number): void {
     this.modify(handle)
+    const blocks = this.blocks + sectors
+    if (blocks > MOST_SECTORS && sectors > 0 && !this.volume.hasHugeFiles)
+      throw new FsError('EFBIG', `inode ${this.ino}: ${blocks} units of 512 bytes, and no feature huge_file`)
     this.volume.quotas?.charge(handle, this, sectors * 512, 0)
-    this.blocks += sectors
+    this.blocks = blocks
   }
 
   /** The project that the inode belongs to; 0 where it has no room for that. */

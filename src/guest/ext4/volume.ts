@@ -10,6 +10,7 @@ import { superblockChecksum, uuidSeed } from './checksum.js'
 import { ChecksumQueue } from './checksum-queue.js'
 import { type DefaultMountOptions, defaultMountOptions } from './default-mount-options.js'
 import { COMPAT, checkIncompat, INCOMPAT, RO_COMPAT } from './features.js'
+import { type FileLimits, fileLimits } from './file-limits.js'
 import { descriptorBlocks, readBackupGroups } from './group-layout.js'
 import { GroupTable } from './group-table.js'
 import type { Inode } from './inode.js'
@@ -79,6 +80,9 @@ export class Volume {
   readonly checksumSeed: number
   readonly hasMetadataCsum: boolean
   readonly hasJournal: boolean
+  readonly hasHugeFiles: boolean
+  /** Blocks that a file can have. */
+  readonly fileLimits: FileLimits
   /** The checksums of the superblock and the group descriptors are not looked at: to find the journal, and no more. */
   readonly isUnsummed: boolean
   /** s_state as it was found. */
@@ -122,8 +126,10 @@ export class Volume {
     this.defaults = defaultMountOptions(view, base)
     this.behaviour = settled(behaviour, this.defaults)
 
+    this.hasHugeFiles = (this.roCompat & RO_COMPAT.huge_file) !== 0
     const is64 = (this.incompat & INCOMPAT['64bit']) !== 0
     this.blockSize = 1024 * 2 ** range('s_log_block_size', sb(SuperBlock.s_log_block_size), 0, 2)
+    this.fileLimits = fileLimits(this.blockSize, this.hasHugeFiles)
     this.blocksCount =
       sb(SuperBlock.s_blocks_count_lo) + (is64 ? sb(SuperBlock.s_blocks_count_hi) * 0x1_0000_0000 : 0)
     const hasClusters = (this.roCompat & RO_COMPAT.bigalloc) !== 0

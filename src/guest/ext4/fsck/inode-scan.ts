@@ -12,7 +12,7 @@ import {
 import { hasHighChecksum, inodeChecksum, inodeSeed } from '../checksum.js'
 import { fileType } from '../dir-entry.js'
 import { COMPAT, INCOMPAT } from '../features.js'
-import { indirectLimit } from '../indirect-map.js'
+import { indirectLimit } from '../file-limits.js'
 import {
   EXTENTS_FL,
   GOOD_OLD_INODE_SIZE,
