@@ -1,5 +1,6 @@
 import createDebug from 'debug'
 import { DirtyLog } from '../bus/dirty-log.js'
+import { HoleFiller } from './hole-filler.js'
 import { HostMemory } from './host-memory.js'
 import type { BackendStatistics, HostMemoryBackend } from './host-memory-backend.js'
 import type { ImageFile } from './image-file.js'
@@ -14,6 +15,8 @@ export type WrittenFile = Pick<ImageFile, 'checkLength' | 'write' | 'datasync' |
 export interface EmulatedCacheOptions {
   /** Bytes of dirty memory from which on a write-back is due without a sync. */
   writeBackLimit?: number
+  /** Where the image is a file that may have holes. */
+  holes?: HoleFiller | undefined
 }
 
 const WRITE_BACK_LIMIT = 64 << 20
@@ -36,6 +39,7 @@ export class EmulatedCache implements HostMemoryBackend {
   readonly statistics: BackendStatistics = { syncs: 0, failures: 0, bytesWrittenBack: 0 }
   readonly #image: WrittenFile
   readonly #privatePages: PrivatePages
+  readonly #holes: HoleFiller | undefined
   readonly #writeBackLimit: number
   /** Pages given to the file by write-backs since the last sync. */
   readonly #unsynced: DirtyLog
@@ -48,6 +52,7 @@ export class EmulatedCache implements HostMemoryBackend {
     this.#image = image
     this.#privatePages = memory.privatePages
     this.memory = memory
+    this.#holes = options.holes
     this.#writeBackLimit = options.writeBackLimit ?? WRITE_BACK_LIMIT
     this.#unsynced = new DirtyLog(memory.size)
   }
@@ -56,7 +61,8 @@ export class EmulatedCache implements HostMemoryBackend {
     image: ImageFile,
     options: EmulatedCacheOptions & { reclaimLimit?: number } = {},
   ): EmulatedCache {
-    return new EmulatedCache(image, HostMemory.map(image, { shared: false, ...options }), options)
+    const memory = HostMemory.map(image, { shared: false, ...options })
+    return new EmulatedCache(image, memory, { holes: HoleFiller.of(image), ...options })
   }
 
   get pagesDirty(): number {
@@ -111,6 +117,7 @@ export class EmulatedCache implements HostMemoryBackend {
       const pages = dirtyLog.take()
       if (pages.length === 0) return 0
       this.#fdatasyncDue = true
+      this.#holes?.fillAround(pages)
       const result = writePages(this.#image, this.memory, pages)
       if (result < 0) {
         log('write-back of %d pages failed: %d', pages.length, result)

@@ -27,8 +27,7 @@ export class KernelCache implements HostMemoryBackend {
   }
 
   static open(image: ImageFile): KernelCache {
-    const memory = HostMemory.map(image, { shared: true })
-    return new KernelCache(image, memory, image.blockDevice ? undefined : new HoleFiller(memory))
+    return new KernelCache(image, HostMemory.map(image, { shared: true }), HoleFiller.of(image))
   }
 
   get pagesDirty(): number {
