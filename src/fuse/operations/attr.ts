@@ -69,9 +69,9 @@ export function setattr(connection: Connection, request: Request): number | Prom
   return encodeAttrOut(connection.reply, PAYLOAD, attributes)
 }
 
-export function statfs(connection: Connection): number {
+export function statfs(connection: Connection, request: Request): number {
   const { reply } = connection
-  const stat = connection.fs.statfs()
+  const stat = connection.fs.statfs(request.ino)
   connection.replyBytes.fill(0, PAYLOAD, PAYLOAD + StatfsOut.SIZE)
   StatfsOut.blocks.set(reply, PAYLOAD, stat.blocks)
   StatfsOut.bfree.set(reply, PAYLOAD, stat.blocksFree)

@@ -134,8 +134,8 @@ export class Ext4 implements FileSystem {
     caller.groups = groups
   }
 
-  statfs(): StatFs {
-    return statfs(this.#volume, this.#overhead)
+  statfs(ino: number = ROOT_INO): StatFs {
+    return statfs(this.#inode(ino), this.#overhead)
   }
 
   lookup(dir: number, name: Uint8Array): number | undefined {

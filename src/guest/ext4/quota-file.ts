@@ -25,7 +25,7 @@ export interface QuotaPlace {
 
 /**
  * One quota file: finds the entry of an id, and makes one where there is none. Its blocks are journaled with the
- * operation that changes them. Entries stay where they are, also those of ids that use nothing any more.
+ * operation that changes them. Entries stay where they are until they are removed.
  */
 export class QuotaFile {
   readonly #inode: Inode
@@ -83,6 +83,29 @@ export class QuotaFile {
     return place
   }
 
+  /** Takes the entry of `id` away, and what of the tree led to it alone. The entry must be there. */
+  remove(handle: Handle, id: number): void {
+    const nodes: number[] = [TREE_ROOT]
+    for (let level = 0; level < TREE_DEPTH; level++) nodes.push(this.#reference(nodes[level]!, id, level))
+    const entries = nodes.pop()!
+    const { head, offset } = this.modify(handle, id)
+    head.bytes.fill(0, head.at + offset, head.at + offset + DiskDqblk.SIZE)
+    const byte = this.#places.get(id)!
+    this.#places.delete(id)
+    handle.onRevert(() => this.#places.set(id, byte))
+    this.#uncountEntry(handle, entries)
+    for (let level = TREE_DEPTH - 1; level >= 0; level--) {
+      const number = nodes[level]!
+      const node = this.#block(number)
+      handle.getWriteAccess(node.head)
+      const at = node.head.at + node.offset
+      node.head.view.setUint32(at + 4 * treeIndex(id, level), 0, true)
+      if (number === TREE_ROOT || node.head.bytes.subarray(at, at + QUOTA_BLOCK).some((byte) => byte !== 0))
+        return
+      this.#freeBlock(handle, number)
+    }
+  }
+
   #insert(handle: Handle, id: number): QuotaPlace {
     const entries = this.#entryBlock(handle)
     const byte = this.#search(entries, isUnusedEntry)
@@ -134,6 +157,47 @@ export class QuotaFile {
     const behind = this.#block(this.#checked(next))
     handle.getWriteAccess(behind.head)
     EntryBlockHeader.dqdh_prev_free.set(behind.head.view, behind.head.at + behind.offset, 0)
+  }
+
+  /** One entry fewer of a block: it has room now, and when it has no other it is a block to be used anew. */
+  #uncountEntry(handle: Handle, number: number): void {
+    const { head, offset } = this.#block(number)
+    handle.getWriteAccess(head)
+    const at = head.at + offset
+    const entries = EntryBlockHeader.dqdh_entries.get(head.view, at)
+    if (entries < 1 || entries > ENTRIES_PER_BLOCK)
+      this.#corrupt('dqdh_entries', entries, `1 to ${ENTRIES_PER_BLOCK}`)
+    EntryBlockHeader.dqdh_entries.set(head.view, at, entries - 1)
+    const next = EntryBlockHeader.dqdh_next_free.get(head.view, at)
+    const previous = EntryBlockHeader.dqdh_prev_free.get(head.view, at)
+    if (entries === 1) {
+      if (previous !== 0) this.#link(handle, previous, 'dqdh_next_free', next)
+      else if (this.#header('dqi_free_entry') === number) this.#setHeader(handle, 'dqi_free_entry', next)
+      if (next !== 0) this.#link(handle, next, 'dqdh_prev_free', previous)
+      this.#freeBlock(handle, number)
+    } else if (entries === ENTRIES_PER_BLOCK) {
+      const first = this.#header('dqi_free_entry')
+      EntryBlockHeader.dqdh_next_free.set(head.view, at, first)
+      EntryBlockHeader.dqdh_prev_free.set(head.view, at, 0)
+      if (first !== 0) this.#link(handle, first, 'dqdh_prev_free', number)
+      this.#setHeader(handle, 'dqi_free_entry', number)
+    }
+  }
+
+  #link(handle: Handle, number: number, field: 'dqdh_next_free' | 'dqdh_prev_free', to: number): void {
+    const { head, offset } = this.#block(this.#checked(number))
+    handle.getWriteAccess(head)
+    EntryBlockHeader[field].set(head.view, head.at + offset, to)
+  }
+
+  /** To the list of unused blocks. */
+  #freeBlock(handle: Handle, number: number): void {
+    const { head, offset } = this.#block(number)
+    handle.getWriteAccess(head)
+    const at = head.at + offset
+    head.bytes.fill(0, at, at + QUOTA_BLOCK)
+    EntryBlockHeader.dqdh_next_free.set(head.view, at, this.#header('dqi_free_blk'))
+    this.#setHeader(handle, 'dqi_free_blk', number)
   }
 
   /** A block of zeroes: an unused one, or the file grows. */

@@ -7,6 +7,14 @@ import { EA_INODE_FL } from './raw-inode.js'
 import { ROOT_INO, SuperBlock } from './superblock.js'
 import type { Volume } from './volume.js'
 
+/** Limits of one id, the lower of soft and hard, 0: none; and what it uses. Bytes and inodes. */
+export interface QuotaState {
+  readonly space: number
+  readonly spaceUsed: number
+  readonly inodes: number
+  readonly inodesUsed: number
+}
+
 /** New owners of an inode, by kind of quota; absent or undefined: as before. */
 export interface QuotaIds {
   readonly uid?: number | undefined
@@ -31,6 +39,9 @@ const INODES = {
   grace: 'inodeGrace',
 } as const
 type Resource = typeof SPACE | typeof INODES
+
+/** Index of QUOTA_TYPES. */
+const PROJECT = 2
 
 const INUMS = [SuperBlock.s_usr_quota_inum, SuperBlock.s_grp_quota_inum, SuperBlock.s_prj_quota_inum] as const
 
@@ -102,6 +113,20 @@ export class Quotas {
     return Math.max(0, least)
   }
 
+  /** Undefined where limits of projects do not count, or `id` has no entry. */
+  projectLimits(id: number): QuotaState | undefined {
+    const place = this.#isEnforced(PROJECT) ? this.#file(PROJECT)?.find(id) : undefined
+    if (place === undefined) return undefined
+    const { view } = place.head
+    const at = place.head.at + place.offset
+    return {
+      space: lowerLimit(SPACE, view, at),
+      spaceUsed: SPACE.usage.get(view, at),
+      inodes: lowerLimit(INODES, view, at),
+      inodesUsed: INODES.usage.get(view, at),
+    }
+  }
+
   #add(handle: Handle, type: number, id: number, bytes: number, inodes: number): void {
     const file = this.#file(type)
     if (file === undefined || (bytes === 0 && inodes === 0)) return
@@ -109,6 +134,10 @@ export class Quotas {
     this.#change(type, id, file, place, SPACE, bytes)
     this.#change(type, id, file, place, INODES, inodes)
     const { view, at } = place.head
+    if (isIdle(view, at + place.offset)) {
+      file.remove(handle, id)
+      return
+    }
     // Of id 0 an entry of zeroes would look unused; Linux marks it in the same way.
     if (id === 0 && DiskDqblk.dqb_curinodes.get(view, at + place.offset) === 0)
       DiskDqblk.dqb_itime.set(view, at + place.offset, DiskDqblk.dqb_itime.get(view, at + place.offset) || 1)
@@ -168,6 +197,18 @@ export class Quotas {
     if ((flags & EA_INODE_FL) !== 0) return false
     return ino === ROOT_INO || (ino >= this.#volume.firstIno && ino !== this.#inum(2))
   }
+}
+
+/** An entry without limits of an id that uses nothing: Linux too keeps none. */
+function isIdle(view: DataView, at: number): boolean {
+  return [SPACE, INODES].every(
+    ({ usage, hard, soft }) => usage.get(view, at) + hard.get(view, at) + soft.get(view, at) === 0,
+  )
+}
+
+function lowerLimit({ hard, soft, unit }: Resource, view: DataView, at: number): number {
+  const limits = [soft.get(view, at), hard.get(view, at)].filter((limit) => limit > 0)
+  return limits.length === 0 ? 0 : Math.min(...limits) * unit
 }
 
 function idsOf({ uid, gid, projectId }: Inode): [number, number, number] {

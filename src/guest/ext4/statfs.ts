@@ -2,6 +2,7 @@ import type { StatFs } from '../vfs/attributes.js'
 import { COMPAT } from './features.js'
 import { superAndDescriptorBlocks } from './group-layout.js'
 import { Inode } from './inode.js'
+import { inheritsProject } from './inode-flags.js'
 import { JOURNAL_INO, SuperBlock } from './superblock.js'
 import type { Volume } from './volume.js'
 
@@ -19,7 +20,33 @@ export function overheadBlocks(volume: Volume): number {
   return overhead
 }
 
-export function statfs(volume: Volume, overhead: number): StatFs {
+/** In a directory whose project has limits that count, these are the size and what they leave is free, as in Linux. */
+function limitToProject(whole: StatFs, inode: Inode): StatFs {
+  const limits = inheritsProject(inode) ? inode.volume.quotas?.projectLimits(inode.projectId) : undefined
+  if (limits === undefined) return whole
+  const { space, spaceUsed, inodes, inodesUsed } = limits
+  const found = { ...whole }
+  const blocks = Math.floor(space / whole.blockSize)
+  if (blocks > 0) {
+    const left = Math.max(0, blocks - Math.floor(spaceUsed / whole.blockSize))
+    found.blocks = Math.min(whole.blocks, blocks)
+    found.blocksFree = Math.min(whole.blocksFree, left)
+    found.blocksAvailable = Math.min(whole.blocksAvailable, left)
+  }
+  if (inodes > 0) {
+    found.files = Math.min(whole.files, inodes)
+    found.filesFree = Math.min(whole.filesFree, Math.max(0, inodes - inodesUsed))
+  }
+  return found
+}
+
+/** As seen from an inode. */
+export function statfs(inode: Inode, overhead: number): StatFs {
+  const whole = statfsOf(inode.volume, overhead)
+  return inode.volume.quotas === undefined ? whole : limitToProject(whole, inode)
+}
+
+function statfsOf(volume: Volume, overhead: number): StatFs {
   const head = volume.superblock
   const at = head.at + volume.superblockOffset
   const reserved =

@@ -40,8 +40,7 @@ export function stat(process: Process, target: Target): Attributes {
 }
 
 export function statfs(process: Process, target: Target): StatFs {
-  find(process, target)
-  return process.fs.statfs()
+  return process.fs.statfs(find(process, target).ino)
 }
 
 export function readlink(process: Process, path: Uint8Array): Uint8Array {

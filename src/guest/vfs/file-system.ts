@@ -71,7 +71,8 @@ export interface FileSystem {
    */
   setCaller(uid: number, gid: number, groups?: readonly number[]): void
 
-  statfs(): StatFs
+  /** As seen from an inode: in a directory of a project with limits, what those leave. The root when absent. */
+  statfs(ino?: number): StatFs
   /** The inode number, or undefined when there is no such entry. `.` and `..` are understood. */
   lookup(dir: number, name: Uint8Array): number | undefined
   getattr(ino: number): Attributes

@@ -1,6 +1,8 @@
 import t, { type Test } from 'tap'
+import { mapBlock } from '../../../src/guest/ext4/file-blocks.js'
 import { fsck } from '../../../src/guest/ext4/fsck/fsck.js'
 import { DiskDqblk } from '../../../src/guest/ext4/quota-format.js'
+import { Volume } from '../../../src/guest/ext4/volume.js'
 import { RamDisk } from '../../ram-disk.js'
 import { debugfs, e2fsck, mkfsExt4 } from './image.js'
 import { mountExt4, readAll, ready, TestClock, writeAll } from './mounted.js'
@@ -30,6 +32,46 @@ function judge(t: Test, image: Uint8Array): void {
   const problems: string[] = []
   fsck(new RamDisk(image), { report: ({ message }) => problems.push(message) })
   t.same(problems, [], 'our checker')
+}
+
+/** Each block of a quota file is the header, of the tree, of entries, or unused: one of these, once. */
+function blocksOnce(t: Test, disk: RamDisk, ino: number): number {
+  const volume = new Volume(disk, new TestClock().now)
+  const inode = volume.inodeCache.get(ino)
+  const at = (number: number): DataView => {
+    const byte = number * 1024
+    const { head, offset } = {
+      head: volume.cache.get(mapBlock(inode, Math.floor(byte / 4096))),
+      offset: byte % 4096,
+    }
+    return new DataView(head.bytes.buffer, head.bytes.byteOffset + head.at + offset, 1024)
+  }
+  const seen: number[] = [0]
+  const entries = new Set<number>()
+  const walk = (number: number, level: number): void => {
+    seen.push(number)
+    for (let index = 0; index < 256; index++) {
+      const next = at(number).getUint32(4 * index, true)
+      if (next === 0) continue
+      if (level === 3) entries.add(next)
+      else walk(next, level + 1)
+    }
+  }
+  walk(1, 0)
+  const withRoom: number[] = []
+  for (let next = at(0).getUint32(0x1c, true); next !== 0; next = at(next).getUint32(0, true)) {
+    t.equal(at(next).getUint32(4, true), withRoom.at(-1) ?? 0, 'dqdh_prev_free')
+    withRoom.push(next)
+  }
+  for (const number of entries) t.equal(withRoom.includes(number), at(number).getUint16(8, true) < 14)
+  seen.push(...entries)
+  for (let next = at(0).getUint32(0x18, true); next !== 0; next = at(next).getUint32(0, true)) seen.push(next)
+  const count = at(0).getUint32(0x14, true)
+  t.same(
+    seen.sort((a, b) => a - b),
+    Array.from({ length: count }, (_, number) => number),
+  )
+  return count
 }
 
 const ENFORCED = { behaviour: { quota: { user: true, group: true, project: true } } }
@@ -88,7 +130,8 @@ t.test('usage: many ids -> the tree and the file grow, and survive a power failu
   ;(await ready(again)).unlink(again.root, bytesOf('f149'))
   await again.unmount()
   judge(t, after.bytes)
-  t.equal(Object.keys(usage(after.bytes, 'user')).length, 150)
+  t.equal(Object.keys(usage(after.bytes, 'user')).length, 149, 'one uses nothing any more')
+  blocksOnce(t, after, 3)
 })
 
 t.test('chown -> what the file uses moves with it, attributes in inodes too', async (t) => {
@@ -246,3 +289,63 @@ t.test('a quota file that is none -> the mount is refused by name', async (t) =>
   view.setUint32((at as number) * 4096, 0, true)
   await t.rejects(mountExt4(new RamDisk(image)), { message: /quota file of inode 4.*group/ })
 })
+
+t.test(
+  'an id that uses nothing and has no limits -> no entry, as in Linux; its blocks are used again',
+  async (t) => {
+    const disk = new RamDisk(await limited(IMAGE, 0, 7, { hard: 1000 }))
+    const fs = await mountExt4(disk)
+    let most = 0
+    for (let round = 0; round < 3; round++) {
+      for (let uid = 1; uid <= 60; uid++)
+        (await ready(fs)).mknod(fs.root, bytesOf(`f${uid}`), 0o100644, 0, {
+          uid: uid * 0x0101_0101,
+          gid: uid,
+        })
+      ;(await ready(fs)).mknod(fs.root, bytesOf('limited'), 0o100644, 0, { uid: 7, gid: 7 })
+      await fs.syncfs()
+      const blocks = blocksOnce(t, new RamDisk(disk.durable()), 3)
+      if (round === 0) most = blocks
+      t.equal(blocks, most, 'the file does not grow again')
+      for (let uid = 60; uid >= 1; uid -= 2) (await ready(fs)).unlink(fs.root, bytesOf(`f${uid}`))
+      await fs.syncfs()
+      blocksOnce(t, new RamDisk(disk.durable()), 3)
+      for (let uid = 1; uid <= 60; uid += 2) (await ready(fs)).unlink(fs.root, bytesOf(`f${uid}`))
+      ;(await ready(fs)).unlink(fs.root, bytesOf('limited'))
+      await fs.syncfs()
+      blocksOnce(t, new RamDisk(disk.durable()), 3)
+    }
+    await ready(fs)
+    t.throws(() => fs.mknod(fs.root, bytesOf('lost+found'), 0o100644, 0, { uid: 99, gid: 99 }), {
+      code: 'EEXIST',
+    })
+    await fs.unmount()
+    judge(t, disk.bytes)
+    t.same(usage(disk.bytes, 'user'), { 0: '20480 2', 7: '0 0' })
+    t.same(usage(disk.bytes, 'group'), { 0: '20480 2' })
+  },
+)
+
+t.test(
+  'statfs in a project: its limits are the size, what they leave is free, as ext4_statfs_project()',
+  async (t) => {
+    const image = await limited(IMAGE, 2, 42, { hard: 400, soft: 200, inodesHard: 10 })
+    const disk = new RamDisk(image)
+    const fs = await mountExt4(disk, new TestClock(), ENFORCED)
+    const dir = (await ready(fs)).mkdir(fs.root, bytesOf('project'), 0o777, ALICE)
+    ;(await ready(fs)).setFileAttr(dir, { flags: PROJINHERIT | EXTENTS, projectId: 42 })
+    const file = (await ready(fs)).mknod(dir, bytesOf('in'), 0o100644, 0, ALICE)
+    await writeAll(fs, file, 0, new Uint8Array(50_000))
+    const limits = { blocks: 50, blocksFree: 50 - 14, blocksAvailable: 50 - 14, files: 10, filesFree: 8 }
+    t.match(fs.statfs(dir), limits)
+    t.same(fs.statfs(file), fs.statfs(), 'a file does not inherit')
+    t.ok(fs.statfs().blocks > 5000)
+    fs.setCaller(0, 0)
+    await writeAll(fs, file, 50_000, new Uint8Array(300_000))
+    t.match(fs.statfs(dir), { blocks: 50, blocksFree: 0, blocksAvailable: 0 })
+    await fs.unmount()
+    judge(t, disk.bytes)
+    const plain = await mountExt4(new RamDisk(disk.bytes))
+    t.same(plain.statfs(dir), plain.statfs(), 'limits do not count without prjquota')
+  },
+)
