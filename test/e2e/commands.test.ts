@@ -8,6 +8,7 @@ import { cannotMount } from './prerequisites.js'
 import { execute, run } from './program.js'
 
 const skip = cannotMount()
+t.setTimeout(120_000)
 
 async function freshImage(t: Test): Promise<ImageFile> {
   const image = new ImageFile(t)
@@ -22,56 +23,122 @@ async function freshlyMounted(t: Test, ...parameters: string[]): Promise<Mounted
 const FILES =
   'echo synced > synced && sync synced . && echo careless > careless && printf X | dd of=synced conv=notrunc status=none'
 
-t.test(
-  'crash --kind host: what was fsynced stays, the rest is lost, and it says how much',
-  { skip },
-  async (t) => {
-    const mounted = await freshlyMounted(t, '-o', 'commit=300')
-    await mounted.run(FILES)
-    const { status, stdout } = await fakedax('crash', mounted.dir, '--kind', 'host')
-    t.equal(status, 0)
-    t.match(stdout, /power failed: .*KiB that no FLUSH covered are lost/)
-    t.match(stdout, /mounted again at .*: recovered: [1-9]\d* transactions? .* replayed/)
-    t.equal(await mounted.run('ls; cat synced'), 'lost+found\nsynced\nsynced\n')
+for (const frontEnd of ['kernel', 'fuse-native'] as const) {
+  const skip = cannotMount(frontEnd)
+  const mountedBy = (t: Test, ...parameters: string[]): Promise<MountedImage> =>
+    freshlyMounted(t, '--front-end', frontEnd, ...parameters)
+
+  t.test(
+    `crash --kind host: what was fsynced stays, the rest is lost, and it says how much, ${frontEnd}`,
+    { skip },
+    async (t) => {
+      const mounted = await mountedBy(t, '-o', 'commit=300')
+      await mounted.run(FILES)
+      const { status, stdout } = await fakedax('crash', mounted.dir, '--kind', 'host')
+      t.equal(status, 0)
+      t.match(stdout, /power failed: .*KiB that no FLUSH covered are lost/)
+      t.match(stdout, /mounted again at .*: recovered: [1-9]\d* transactions? .* replayed/)
+      t.equal(await mounted.run('ls; cat synced'), 'lost+found\nsynced\nsynced\n')
+      await mounted.umount()
+      t.equal(await mounted.image.complaints(), '')
+    },
+  )
+
+  t.test(
+    `crash --kind guest: every store stays, what was not committed does not, ${frontEnd}`,
+    { skip },
+    async (t) => {
+      const mounted = await mountedBy(t, '-o', 'commit=300')
+      await mounted.run(FILES)
+      const { status, stdout } = await fakedax('crash', mounted.dir, '--kind', 'guest')
+      t.equal(status, 0)
+      t.match(stdout, /guest crashed: every stored byte is kept/)
+      t.equal(await mounted.run('ls; cat synced'), 'lost+found\nsynced\nXynced\n')
+      await mounted.umount()
+      t.equal(await mounted.image.complaints(), '')
+    },
+  )
+
+  t.test(
+    `crash --no-remount: nothing is mounted, and the image is left as it fell, ${frontEnd}`,
+    { skip },
+    async (t) => {
+      const mounted = await mountedBy(t)
+      await mounted.run(FILES)
+      t.equal((await fakedax('crash', mounted.dir, '--no-remount')).status, 0)
+      t.equal((await fakedax('status', mounted.dir)).status, 1)
+      t.match(await run('dumpe2fs', ['-h', mounted.image.path]), /needs_recovery/)
+      const again = await mounted.image.mount('--front-end', frontEnd)
+      t.match(again.said, /recovered: [1-9]/)
+    },
+  )
+
+  t.test(
+    `crash while programs write: they get errors, and the mount comes back, ${frontEnd}`,
+    { skip },
+    async (t) => {
+      const mounted = await mountedBy(t)
+      const writer = spawn('sh', ['-c', 'echo begun; while :; do echo x >> log || exit 7; done'], {
+        cwd: mounted.dir,
+        stdio: 'pipe',
+      })
+      const ended = once(writer, 'close')
+      await once(writer.stdout, 'data')
+      t.equal((await fakedax('crash', mounted.dir)).status, 0)
+      const [status] = await ended
+      t.equal(status, 7)
+      t.match(await mounted.run('ls'), /lost\+found/)
+    },
+  )
+
+  t.test(
+    `umount while a program is in the mount: refused, then done when it has left, ${frontEnd}`,
+    { skip },
+    async (t) => {
+      const mounted = await mountedBy(t)
+      const user = spawn('sh', ['-c', 'exec 3> held; echo ready; cat'], { cwd: mounted.dir, stdio: 'pipe' })
+      await once(user.stdout, 'data')
+      const { status, stderr } = await fakedax('umount', mounted.dir)
+      t.equal(status, 32)
+      t.match(stderr, /in use/)
+      t.equal((await mounted.summary()).state, 'mounted')
+      const left = once(user, 'close')
+      user.stdin.end()
+      await left
+      await mounted.umount()
+      t.equal(await mounted.image.complaints(), '')
+    },
+  )
+
+  t.test(`umount returns -> the image is clean and nobody holds it, ${frontEnd}`, { skip }, async (t) => {
+    const mounted = await mountedBy(t)
+    const { pid } = (await mounted.summary()).record
+    await mounted.run('cp -r /etc/terminfo .')
     await mounted.umount()
+    const { stdout } = await execute('ps', ['-o', 'stat=', '-p', String(pid)])
+    t.match(stdout, /^(Z.*)?\s*$/, 'gone, or waiting to be reaped')
     t.equal(await mounted.image.complaints(), '')
-  },
-)
-
-t.test('crash --kind guest: every store stays, what was not committed does not', { skip }, async (t) => {
-  const mounted = await freshlyMounted(t, '-o', 'commit=300')
-  await mounted.run(FILES)
-  const { status, stdout } = await fakedax('crash', mounted.dir, '--kind', 'guest')
-  t.equal(status, 0)
-  t.match(stdout, /guest crashed: every stored byte is kept/)
-  t.equal(await mounted.run('ls; cat synced'), 'lost+found\nsynced\nXynced\n')
-  await mounted.umount()
-  t.equal(await mounted.image.complaints(), '')
-})
-
-t.test('crash --no-remount: nothing is mounted, and the image is left as it fell', { skip }, async (t) => {
-  const mounted = await freshlyMounted(t)
-  await mounted.run(FILES)
-  t.equal((await fakedax('crash', mounted.dir, '--no-remount')).status, 0)
-  t.equal((await fakedax('status', mounted.dir)).status, 1)
-  t.match(await run('dumpe2fs', ['-h', mounted.image.path]), /needs_recovery/)
-  const again = await mounted.image.mount()
-  t.match(again.said, /recovered: [1-9]/)
-})
-
-t.test('crash while programs write: they get errors, and the mount comes back', { skip }, async (t) => {
-  const mounted = await freshlyMounted(t)
-  const writer = spawn('sh', ['-c', 'echo begun; while :; do echo x >> log || exit 7; done'], {
-    cwd: mounted.dir,
-    stdio: 'pipe',
+    t.equal(await run('losetup', ['--associated', mounted.image.path]), '')
+    t.equal((await fakedax('umount', mounted.dir)).status, 32, 'a second time: nothing is mounted there')
   })
-  const ended = once(writer, 'close')
-  await once(writer.stdout, 'data')
-  t.equal((await fakedax('crash', mounted.dir)).status, 0)
-  const [status] = await ended
-  t.equal(status, 7)
-  t.match(await mounted.run('ls'), /lost\+found/)
-})
+
+  t.test(
+    `-o ro: reads, refuses to write, and leaves the image byte for byte, ${frontEnd}`,
+    { skip },
+    async (t) => {
+      const image = await freshImage(t)
+      const first = await image.mount()
+      await first.run('echo content > file')
+      await first.umount()
+      const before = await run('sha256sum', [image.path])
+      const mounted = await image.mount('-o', 'ro', '--front-end', frontEnd)
+      t.match(mounted.said, /read-only/)
+      t.equal(await mounted.run('cat file; echo no > file 2> why || cat file'), 'content\ncontent\n')
+      await mounted.umount()
+      t.equal(await run('sha256sum', [image.path]), before)
+    },
+  )
+}
 
 t.test(
   'crash of the host over its page cache: refused with the reason, still mounted',
@@ -106,33 +173,6 @@ t.test('a directory where something is mounted already: refused', { skip }, asyn
   t.match(stderr, /already mounted/)
 })
 
-t.test('umount while a program is in the mount: refused, then done when it has left', { skip }, async (t) => {
-  const mounted = await freshlyMounted(t)
-  const user = spawn('sh', ['-c', 'exec 3> held; echo ready; cat'], { cwd: mounted.dir, stdio: 'pipe' })
-  await once(user.stdout, 'data')
-  const { status, stderr } = await fakedax('umount', mounted.dir)
-  t.equal(status, 32)
-  t.match(stderr, /in use/)
-  t.equal((await mounted.summary()).state, 'mounted')
-  const left = once(user, 'close')
-  user.stdin.end()
-  await left
-  await mounted.umount()
-  t.equal(await mounted.image.complaints(), '')
-})
-
-t.test('umount returns -> the image is clean and nobody holds it', { skip }, async (t) => {
-  const mounted = await freshlyMounted(t)
-  const { pid } = (await mounted.summary()).record
-  await mounted.run('cp -r /etc/terminfo .')
-  await mounted.umount()
-  const { stdout } = await execute('ps', ['-o', 'stat=', '-p', String(pid)])
-  t.match(stdout, /^(Z.*)?\s*$/, 'gone, or waiting to be reaped')
-  t.equal(await mounted.image.complaints(), '')
-  t.equal(await run('losetup', ['--associated', mounted.image.path]), '')
-  t.equal((await fakedax('umount', mounted.dir)).status, 32, 'a second time: nothing is mounted there')
-})
-
 t.test('status: in words and as JSON, of one and of all', { skip }, async (t) => {
   t.match((await fakedax('status')).stdout, /no image is mounted/)
   const mounted = await freshlyMounted(t)
@@ -145,19 +185,6 @@ t.test('status: in words and as JSON, of one and of all', { skip }, async (t) =>
     all.map(({ record }) => record.options.dir),
     [mounted.dir],
   )
-})
-
-t.test('-o ro: reads, refuses to write, and leaves the image byte for byte', { skip }, async (t) => {
-  const image = await freshImage(t)
-  const first = await image.mount()
-  await first.run('echo content > file')
-  await first.umount()
-  const before = await run('sha256sum', [image.path])
-  const mounted = await image.mount('-o', 'ro')
-  t.match(mounted.said, /read-only/)
-  t.equal(await mounted.run('cat file; echo no > file 2> why || cat file'), 'content\ncontent\n')
-  await mounted.umount()
-  t.equal(await run('sha256sum', [image.path]), before)
 })
 
 t.test('a read-only image file: mounted read-only, and it says so', { skip }, async (t) => {

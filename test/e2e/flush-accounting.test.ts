@@ -99,7 +99,13 @@ const WRITES: readonly [name: string, work: string, flushes: number][] = [
   ['O_SYNC, overwriting', `${DD} count=1 oflag=sync`, 2],
   ['O_DSYNC, appending', `${DD} oflag=dsync,append`, 6],
   ['O_DIRECT alone', `${DD} oflag=direct`, 0],
-  ['a mapping and msync', `${process.execPath} --input-type=module -e "$1"`, 1],
+]
+
+/** Not with the front end fuse-native, whose direct I/O has no shared mappings. */
+const MAPPED: (typeof WRITES)[number] = [
+  'a mapping and msync',
+  `${process.execPath} --input-type=module -e "$1"`,
+  1,
 ]
 
 /** A store through a shared mapping, made durable by msync(2). */
@@ -111,18 +117,45 @@ const MSYNC = `
   mapping.sync()
 `
 
-t.test('writes that are durable when they return -> a FLUSH or a commit each', { skip }, async (t) => {
-  const mounted = await quietlyMounted(t)
-  await mounted.run('dd if=/dev/urandom of=file bs=4096 count=64 status=none; sync file')
-  for (const [name, work, flushes] of WRITES) {
-    const before = await mounted.status()
-    await mounted.run(work, MSYNC)
-    const after = await mounted.status()
-    t.equal(after.flushRequests - before.flushRequests, flushes, name)
-    if (flushes > 0) t.equal(after.bytesDirty, 0, name)
-    await mounted.run('sync file')
-  }
-})
+for (const frontEnd of ['kernel', 'fuse-native'] as const) {
+  const skip = cannotMount(frontEnd)
+  t.test(
+    `writes that are durable when they return, ${frontEnd} -> a FLUSH or a commit each`,
+    { skip },
+    async (t) => {
+      const mounted = await quietlyMounted(t, 'fuse', frontEnd)
+      await mounted.run('dd if=/dev/urandom of=file bs=4096 count=64 status=none; sync file')
+      for (const [name, work, flushes] of frontEnd === 'kernel' ? [...WRITES, MAPPED] : WRITES) {
+        const before = await mounted.status()
+        await mounted.run(work, MSYNC)
+        const after = await mounted.status()
+        t.equal(after.flushRequests - before.flushRequests, flushes, name)
+        if (flushes > 0) t.equal(after.bytesDirty, 0, name)
+        await mounted.run('sync file')
+      }
+    },
+  )
+
+  t.test(`fsyncs of many processes at once, ${frontEnd} -> they share commits`, { skip }, async (t) => {
+    const mounted = await quietlyMounted(t, 'fuse', frontEnd)
+    const cost = await costOf(
+      mounted,
+      'for i in $(seq 8); do (for j in $(seq 25); do echo $j >> own-$i; sync own-$i; done) & done; wait',
+    )
+    t.equal(cost.fsyncs, 200)
+    t.ok(cost.commits <= 200, `${cost.commits} commits`)
+    t.ok(cost.flushes <= 2 * cost.commits, `${cost.flushes} FLUSHes`)
+  })
+
+  t.test(`nobarrier, ${frontEnd} -> commits, but no FLUSH`, { skip }, async (t) => {
+    const image = new ImageFile(t)
+    await image.mkfsExt4('64M', '-b', '4096')
+    const mounted = await image.mount(
+      ...['-o', 'commit=300,nobarrier', '--mount-type', 'fuse', '--front-end', frontEnd],
+    )
+    t.same(await costOf(mounted, 'echo new > new; sync new'), { fsyncs: 1, commits: 1, flushes: 0 })
+  })
+}
 
 t.test('syncfs -> one commit for all that is dirty; none where nothing is', { skip }, async (t) => {
   const mounted = await quietlyMounted(t, 'fuseblk')
@@ -145,29 +178,25 @@ t.test('sync(1) over all file systems -> reaches a fuseblk mount', { skip }, asy
   t.equal(bytesDirty, 0)
 })
 
-t.test('fsyncs of many processes at once -> they share commits', { skip }, async (t) => {
-  const mounted = await quietlyMounted(t)
-  const cost = await costOf(
-    mounted,
-    'for i in $(seq 8); do (for j in $(seq 25); do echo $j >> own-$i; sync own-$i; done) & done; wait',
-  )
-  t.equal(cost.fsyncs, 200)
-  t.ok(cost.commits <= 200, `${cost.commits} commits`)
-  t.ok(cost.flushes <= 2 * cost.commits, `${cost.flushes} FLUSHes`)
-})
-
-t.test('nobarrier -> commits, but no FLUSH', { skip }, async (t) => {
-  const image = new ImageFile(t)
-  await image.mkfsExt4('64M', '-b', '4096')
-  const mounted = await image.mount('-o', 'commit=300,nobarrier', '--mount-type', 'fuse')
-  t.same(await costOf(mounted, 'echo new > new; sync new'), { fsyncs: 1, commits: 1, flushes: 0 })
-})
-
-for (const hostCache of ['emulated', 'kernel'] as const) {
-  t.test(`commit=1, host cache ${hostCache} -> what nobody synced is durable soon`, { skip }, async (t) => {
+for (const [hostCache, frontEnd] of [
+  ['emulated', 'kernel'],
+  ['kernel', 'kernel'],
+  ['emulated', 'fuse-native'],
+] as const) {
+  const name = `commit=1, host cache ${hostCache}, ${frontEnd} -> what nobody synced is durable soon`
+  t.test(name, { skip: cannotMount(frontEnd) }, async (t) => {
     const image = new ImageFile(t)
     await image.mkfsExt4('64M', '-b', '4096')
-    const mounted = await image.mount('-o', 'commit=1', '--host-cache', hostCache, '--mount-type', 'fuse')
+    const mounted = await image.mount(
+      '-o',
+      'commit=1',
+      '--host-cache',
+      hostCache,
+      '--mount-type',
+      'fuse',
+      '--front-end',
+      frontEnd,
+    )
     const { commits: before } = await mounted.status()
     await mounted.run('cp /etc/passwd kept')
     let { commits } = await mounted.status()

@@ -149,20 +149,6 @@ t.test('O_SYNC, O_DSYNC, -o sync -> every write is durable when it is answered',
   t.equal((await synchronous.status()).bytesDirty, 0)
 })
 
-t.test('crash of the host: what was fsynced stays, the rest is lost', { skip }, async (t) => {
-  const mounted = await freshlyMounted(t, '-o', 'commit=300')
-  await mounted.run(
-    'echo synced > synced && sync synced . && echo careless > careless && printf X | dd of=synced conv=notrunc status=none',
-  )
-  const { status, stdout } = await fakedax('crash', mounted.dir)
-  t.equal(status, 0)
-  t.match(stdout, /mounted again at .*: recovered: [1-9]\d* transactions? .* replayed/)
-  t.equal(await mounted.run('ls; cat synced'), 'lost+found\nsynced\nsynced\n')
-  t.equal((await mounted.summary()).record.options.frontEnd, 'fuse-native')
-  await mounted.umount()
-  t.equal(await mounted.image.complaints(), '')
-})
-
 t.test('kill -9 while a deleted file is open -> nothing of it is left', { skip }, async (t) => {
   const mounted = await freshlyMounted(t)
   const { pid } = (await mounted.summary()).record
@@ -230,18 +216,6 @@ t.test(
     t.notMatch(await run('dumpe2fs', ['-h', image.path]), /needs_recovery/)
   },
 )
-
-t.test('-o ro: reads, and the image stays byte for byte', { skip }, async (t) => {
-  const image = await freshImage(t)
-  const first = await image.mount()
-  await first.run('echo content > file')
-  await first.umount()
-  const before = await run('sha256sum', [image.path])
-  const mounted = await image.mount('-o', 'ro', '--front-end', 'fuse-native')
-  t.equal(await mounted.run('cat file; echo no > file 2> why || cat file'), 'content\ncontent\n')
-  await mounted.umount()
-  t.equal(await run('sha256sum', [image.path]), before)
-})
 
 t.test(
   'renames over an open file, and another process that syncs all the time, until kill -9 -> never without the name',

@@ -9,7 +9,6 @@ import { cutAfter } from './power-cut.js'
 import { cannotMount } from './prerequisites.js'
 import { run } from './program.js'
 
-const skip = cannotMount()
 t.setTimeout(120_000)
 
 /** Debian has the server's program under the name that it has as a checker. */
@@ -58,23 +57,33 @@ class Redis {
   }
 }
 
-t.test('Redis with appendfsync always: the power fails -> all acknowledged is there', { skip }, async (t) => {
-  const image = new ImageFile(t)
-  await image.mkfs('128M')
-  const mounted = await image.mount()
-  await mounted.run('mkdir redis')
-  const redis = new Redis(image.place, join(mounted.dir, 'redis'))
-  const stop = await redis.start()
-  t.teardown(stop)
-  const acknowledged = await cutAfter(mounted, 150, 'sh', redis.writer)
-  await stop()
-  const stopAgain = await redis.start()
-  t.teardown(stopAgain)
-  const found = Number(await redis.ask('DBSIZE'))
-  t.ok(found >= acknowledged.length && found <= acknowledged.length + 1, `${found} of ${acknowledged.length}`)
-  t.equal((await redis.ask('GET', `key:${acknowledged.at(-1)}`)).trim(), `value:${acknowledged.at(-1)}`)
-  t.match(await redis.ask('BGREWRITEAOF'), /started/)
-  await redis.ask('SHUTDOWN', 'NOSAVE')
-  await mounted.umount()
-  t.equal(await image.complaints(), '', 'e2fsck')
-})
+for (const frontEnd of ['kernel', 'fuse-native'] as const) {
+  const skip = cannotMount(frontEnd)
+  t.test(
+    `Redis with appendfsync always, ${frontEnd}: the power fails -> all acknowledged is there`,
+    { skip },
+    async (t) => {
+      const image = new ImageFile(t)
+      await image.mkfs('128M')
+      const mounted = await image.mount('--front-end', frontEnd)
+      await mounted.run('mkdir redis')
+      const redis = new Redis(image.place, join(mounted.dir, 'redis'))
+      const stop = await redis.start()
+      t.teardown(stop)
+      const acknowledged = await cutAfter(mounted, 150, 'sh', redis.writer)
+      await stop()
+      const stopAgain = await redis.start()
+      t.teardown(stopAgain)
+      const found = Number(await redis.ask('DBSIZE'))
+      t.ok(
+        found >= acknowledged.length && found <= acknowledged.length + 1,
+        `${found} of ${acknowledged.length}`,
+      )
+      t.equal((await redis.ask('GET', `key:${acknowledged.at(-1)}`)).trim(), `value:${acknowledged.at(-1)}`)
+      t.match(await redis.ask('BGREWRITEAOF'), /started/)
+      await redis.ask('SHUTDOWN', 'NOSAVE')
+      await mounted.umount()
+      t.equal(await image.complaints(), '', 'e2fsck')
+    },
+  )
+}
