@@ -53,7 +53,6 @@ class LongTest {
   #model = 0
   readonly #failed = noCounts()
   #corrupt = 0
-  #disagreements = 0
   #failures = 0
 
   constructor(seed: number, end: number) {
@@ -75,7 +74,7 @@ class LongTest {
       await this.#corruptions()
       console.log(`round ${round + 1}: ${this.#campaign.summary}; ${this.#judges.described}`)
       console.log(
-        `  ${this.#model} model runs, ${this.#failed.workloads} runs on a failing host (${this.#failed.states} crash states), ${this.#corrupt} corrupt images (${this.#disagreements} judged otherwise by e2fsck)`,
+        `  ${this.#model} model runs, ${this.#failed.workloads} runs on a failing host (${this.#failed.states} crash states), ${this.#corrupt} corrupt images`,
       )
     }
     return this.#failures === 0
@@ -212,6 +211,7 @@ class LongTest {
     return { kind: 'sync', at, code, after: after ?? 'keep dirty', sticky: prng.below(2) === 0 }
   }
 
+  /** Of every fifth image our checker has to say what e2fsck says of it. */
   async #corruptions(): Promise<void> {
     const images = ['no-checksums', 'empty-1k', 'old', 'small-groups', 'deep-1k']
     for (const image of images) {
@@ -221,12 +221,8 @@ class LongTest {
         const what = { kind: 'corrupt', image, seed: this.#prng.next() } as const
         const result = await corruptOnce(subject, what.seed)
         this.#corrupt++
-        const failure = corruptFailure(result)
+        const failure = corruptFailure(result) ?? (count % 5 === 0 ? disagreement(result) : undefined)
         if (failure !== undefined) this.#fail(what, failure)
-        const differs = failure === undefined && count % 5 === 0 ? disagreement(result) : undefined
-        if (differs === undefined) continue
-        this.#disagreements++
-        console.log(`DIFFERS ${formatReplayLine(what)}\n  ${differs}`)
       }
     }
   }

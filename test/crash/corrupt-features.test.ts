@@ -2,9 +2,13 @@
 import t from 'tap'
 import { mkfsExt4 } from '../guest/ext4/image.js'
 import { corruptOnce, corruptSubject } from './corrupt-images.js'
+import { disagreement } from './replayer.js'
 
 const seed = Number(process.env['CRASH_SEED'] ?? 1) * 1000
 const count = Number(process.env['CORRUPT_COUNT'] ?? 50)
+
+/** One in so many is shown to e2fsck. */
+const JUDGED = 3
 
 t.setTimeout(120_000)
 
@@ -49,6 +53,7 @@ for (const { name, options, more, structures } of [
       const result = await corruptOnce(subject, seed + index)
       if (result.clean) clean++
       if (result.error !== undefined) t.fail(result.what, { found: result.error })
+      else if (index % JUDGED === 0) t.equal(disagreement(result), undefined, 'as e2fsck has it')
     }
     t.ok(clean < count)
     t.comment(`${count} corrupt images, ${clean} of them clean all the same`)

@@ -47,8 +47,12 @@ export function corruptFailure({ what, error }: CorruptResult): string | undefin
   return `${what}\n  ${error instanceof Error ? error.stack : error}`
 }
 
-/** What the kernel refuses and e2fsck passes over. */
-const STRICTER = /eh_depth is/
+/**
+ * What the kernel refuses and `e2fsck -fn` passes over: wrong depths of extent trees; where an empty log would begin and
+ * end (`JBD2: Invalid start block of journal`, `journal file too short`); the head of the list of orphans, which e2fsck
+ * follows when it may write only (`ext4_orphan_get: bad orphan inode`). See test/guest/ext4/fsck/agreement.test.ts.
+ */
+const STRICTER = /eh_depth is|s_first is|s_maxlen is|cannot be an orphan/
 
 /** Where our checker and e2fsck do not agree whether the image is clean. */
 export function disagreement({ what, clean, problems, image }: CorruptResult): string | undefined {

@@ -104,12 +104,11 @@ export class DirBlockCheck {
       this.error('bad-directory', DirEntry.NAME, 'the directory does not begin with . and ..')
       return
     }
-    if (this.#hasFileType && DirEntry.file_type.get(view, at) !== FT_DIR) {
-      this.error(
-        'bad-entry-type',
-        DirEntry.NAME,
-        `file_type of ${index === 0 ? '.' : '..'} is not a directory`,
-      )
+    const type = DirEntry.file_type.get(view, at)
+    const right = this.#hasFileType ? FT_DIR : 0
+    if (type !== right) {
+      const message = `file_type of ${index === 0 ? '.' : '..'} is ${type}, expected ${right}`
+      this.#tell(severityOfType(type), 'bad-entry-type', DirEntry.NAME, message)
     }
     this.#dotsLeadTo(index, ino)
   }
@@ -142,8 +141,12 @@ export class DirBlockCheck {
       this.#refuse('bad-entry', offset, 'is not a name')
       return
     }
-    if (this.#names.add(this.bytes, name, length))
-      this.#refuse('duplicate-entry', offset, 'stands there twice')
+    const standing = this.#names.add(this.bytes, name, length, this.at)
+    if (standing === 'same block') this.#refuse('duplicate-entry', offset, 'stands there twice')
+    else if (standing === 'other block') {
+      // e2fsck compares the names of one block; a lookup finds one of the two, always the same.
+      this.#refuse('duplicate-entry', offset, 'stands in another block, too', 'warning')
+    }
     if (ino > ctx.geometry.inodesCount || ino < ctx.geometry.firstIno) {
       this.#refuse('bad-entry', offset, ino === ROOT_INO ? 'leads to the root' : `leads to inode ${ino}`)
       return
@@ -155,10 +158,10 @@ export class DirBlockCheck {
       return
     }
     const stated = DirEntry.file_type.get(this.view, at)
-    // Unknown is a type, too: the inode tells.
-    if (this.#hasFileType && stated !== type) {
-      const severity = stated === 0 ? 'warning' : 'error'
-      this.#refuse('bad-entry-type', offset, `has file_type ${stated}, expected ${type}`, severity)
+    const right = this.#hasFileType ? type : 0
+    if (stated !== right) {
+      const message = `has file_type ${stated}, expected ${right}`
+      this.#refuse('bad-entry-type', offset, message, severityOfType(stated))
     }
     ctx.linksFound[target]!++
     if (type !== FT_DIR) return
@@ -178,6 +181,11 @@ export class DirBlockCheck {
     const text = Buffer.from(this.bytes.subarray(name, name + length)).toString()
     this.#tell(severity, code, DirEntry.NAME, `"${text}" at offset ${offset} ${message}`)
   }
+}
+
+/** A wrong type is an error. Unknown is a type, too: the inode tells. */
+function severityOfType(stated: number): Severity {
+  return stated === 0 ? 'warning' : 'error'
 }
 
 /** Neither empty, nor `.` or `..`, and without a slash or a zero. */

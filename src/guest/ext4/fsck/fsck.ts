@@ -83,7 +83,7 @@ function check(
   const scan = new InodeScan(ctx, quotas)
   scan.run()
   quotas.run()
-  checkJournalFeature(ctx, scan.foundJournal)
+  checkJournalFeature(ctx, superblock, scan.foundJournal)
   checkXattrUsers(ctx)
   new DirectoryScan(ctx, superblock).run()
   checkConnectivity(ctx)

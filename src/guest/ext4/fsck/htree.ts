@@ -163,7 +163,8 @@ export class HtreeWalk {
     if (
       DirEntry.inode.get(view, at) !== 0 ||
       DirEntry.name_len.get(view, at) !== 0 ||
-      DirEntry.rec_len.get(view, at) !== this.#ctx.geometry.blockSize
+      DirEntry.rec_len.get(view, at) !== this.#ctx.geometry.blockSize ||
+      (DirEntry.file_type.get(view, at) !== 0 && this.#ctx.geometry.hasMetadataCsum)
     ) {
       this.#error('dx_node', 'does not begin with an unused entry over the block', physical)
       return

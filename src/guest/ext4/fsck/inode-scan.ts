@@ -114,7 +114,9 @@ export class InodeScan {
       return
     }
     if (!reserved) this.#use(ino)
-    if (dtime !== 0 && !orphan) ctx.error('bad-dtime', 'ext4_inode', 'is in use, but i_dtime is set', { ino })
+    // e2fsck asks no more of the file system's own inodes than that they are not linked as orphans are.
+    if (dtime !== 0 && !orphan && (dtime < ctx.geometry.inodesCount || !this.#isSpecial(ino)))
+      ctx.error('bad-dtime', 'ext4_inode', 'is in use, but i_dtime is set', { ino })
     const index = ctx.indexOf(ino)
     ctx.linksStated[index] = links
     ctx.fileType[index] = fileType(mode)
@@ -148,6 +150,13 @@ export class InodeScan {
         RawInode.i_file_acl_lo.get(view, at) + RawInode.l_i_file_acl_high.get(view, at) * 0x1_0000_0000,
       seed: inodeSeed(geometry.checksumSeed, ino, RawInode.i_generation.get(view, at)),
     }
+  }
+
+  /** An inode of the file system's own, which no directory names; the root is not one. */
+  #isSpecial(ino: number): boolean {
+    const { geometry, orphanFile } = this.#ctx
+    const isReserved = ino < geometry.firstIno && ino !== ROOT_INO
+    return isReserved || ino === orphanFile || this.#quotas.isFile(ino)
   }
 
   /** Marks the inode used, once. */
@@ -197,7 +206,7 @@ export class InodeScan {
       walkBlocks(ctx, inode, blocks)
     } else this.#checkSpecial(inode)
     if (isDirectory) this.#foundDirectory(inode, from)
-    else if (type === S_IFREG && ino !== RESIZE_INO) this.#checkSize(inode)
+    else if (type === S_IFREG) this.#checkSize(inode)
     else if (type === S_IFLNK) checkSymlink(ctx, inode, blocks)
     this.#checkBlocksCount(inode)
     if (ino === ctx.journalIno && type === S_IFREG && (ctx.geometry.compat & COMPAT.has_journal) !== 0) {
@@ -207,7 +216,7 @@ export class InodeScan {
   }
 
   /** Flags, and i_extra_isize with the attributes behind it. */
-  #checkFields({ ino, view, at, flags }: ScannedInode): void {
+  #checkFields({ ino, view, at, flags, mode }: ScannedInode): void {
     const ctx = this.#ctx
     const hasInline = (ctx.geometry.incompat & INCOMPAT.inline_data) !== 0
     if ((flags & (hasInline ? FOREIGN_FLAGS : FOREIGN_FLAGS | INLINE_DATA_FL)) !== 0) {
@@ -218,8 +227,12 @@ export class InodeScan {
         { ino },
       )
     }
-    if (RawInode.i_obso_faddr.get(view, at) !== 0)
+    if (RawInode.i_obso_faddr.get(view, at) !== 0 && !this.#isSpecial(ino))
       ctx.error('bad-flag', 'ext4_inode', 'i_obso_faddr is not 0', { ino })
+    if ((flags & EXTENTS_FL) !== 0 && (ctx.geometry.incompat & INCOMPAT.extent) === 0)
+      ctx.error('bad-flag', 'ext4_inode', 'EXT4_EXTENTS_FL is set without the feature extent', { ino })
+    if ((flags & INDEX_FL) !== 0 && (mode & S_IFMT) !== S_IFDIR)
+      ctx.error('bad-flag', 'ext4_inode', 'EXT4_INDEX_FL is set, but it is no directory', { ino })
     const room = ctx.geometry.inodeSize - GOOD_OLD_INODE_SIZE
     if (room === 0) return
     const extra = RawInode.i_extra_isize.get(view, at)

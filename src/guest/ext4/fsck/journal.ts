@@ -1,6 +1,8 @@
 import { CorruptError, UnsupportedError } from '../../../../lib/errno.js'
-import { JournalSuperblock } from '../../jbd2/journal-superblock.js'
+import { BlockHeader, SUPERBLOCK_V2 } from '../../jbd2/block-header.js'
+import { JournalSuperblock, SuperblockLayout } from '../../jbd2/journal-superblock.js'
 import { COMPAT, INCOMPAT } from '../features.js'
+import { SuperBlock } from '../superblock.js'
 import type { FsckContext } from './context.js'
 
 /** The journal's superblock at block `first`; `mapped`: blocks of its inode. The log itself is recovery's business. */
@@ -12,8 +14,10 @@ export function checkJournal(ctx: FsckContext, first: number, mapped: number): v
     return
   }
   medium.open(first)
-  const start = readStart(ctx, mapped, first)
-  if (start === undefined) return
+  const superblock = readSuperblock(ctx, mapped, first)
+  if (superblock === undefined) return
+  const { start, errno } = superblock
+  checkUsers(ctx, first)
   const needsRecovery = (geometry.incompat & INCOMPAT.needs_recovery) !== 0
   if (start !== 0 && !needsRecovery) {
     ctx.error(
@@ -23,6 +27,9 @@ export function checkJournal(ctx: FsckContext, first: number, mapped: number): v
       place,
     )
   }
+  // The mount that recovers the journal takes it over as EXT2_ERROR_FS.
+  if (errno !== 0 && !needsRecovery)
+    ctx.error('bad-journal', 'journal_superblock_s', `the journal was aborted: s_errno is ${errno}`, place)
   if (needsRecovery) {
     const state = start === 0 ? 'the journal is empty, but needs_recovery is set' : 'the journal is not empty'
     const message = `${state}: what follows is the state before recovery`
@@ -30,11 +37,19 @@ export function checkJournal(ctx: FsckContext, first: number, mapped: number): v
   }
 }
 
-function readStart(ctx: FsckContext, mapped: number, block: number): number | undefined {
+/** A journal inside a file system is that one's only. Linux does not look; e2fsck and other tools refuse it. */
+function checkUsers(ctx: FsckContext, block: number): void {
+  const { view, at } = ctx.medium
+  const users = SuperblockLayout.s_nr_users.get(view, at)
+  if (BlockHeader.h_blocktype.get(view, at) !== SUPERBLOCK_V2 || users <= 1) return
+  const message = `s_nr_users is ${users}, expected at most 1`
+  ctx.error('bad-journal', 'journal_superblock_s', message, { ino: ctx.journalIno, block })
+}
+
+function readSuperblock(ctx: FsckContext, mapped: number, block: number): JournalSuperblock | undefined {
   const { medium, geometry } = ctx
   try {
     return JournalSuperblock.read(medium.bytes, medium.at, { blockSize: geometry.blockSize, mapped, block })
-      .start
   } catch (error) {
     if (!(error instanceof CorruptError || error instanceof UnsupportedError)) throw error
     ctx.error('bad-journal', 'journal_superblock_s', error.message, { ino: ctx.journalIno, block })
@@ -42,12 +57,18 @@ function readStart(ctx: FsckContext, mapped: number, block: number): number | un
   }
 }
 
-/** What the superblock says of the journal, and whether its inode was found (`hasInode`). */
-export function checkJournalFeature(ctx: FsckContext, hasInode: boolean): void {
+/** What the superblock at `at` says of the journal, and whether its inode was found (`hasInode`). */
+export function checkJournalFeature(
+  ctx: FsckContext,
+  { view, at }: { view: DataView; at: number },
+  hasInode: boolean,
+): void {
   const { compat, incompat } = ctx.geometry
   if ((compat & COMPAT.has_journal) !== 0) {
     if (!hasInode)
       ctx.error('bad-journal', 'ext4_super_block', `s_journal_inum ${ctx.journalIno} is not a file in use`)
+    if (SuperBlock.s_journal_uuid.get(view, at).some((byte) => byte !== 0))
+      ctx.error('bad-journal', 'ext4_super_block', 's_journal_uuid names an external journal')
     return
   }
   if (ctx.journalIno !== 0) {

@@ -6,6 +6,9 @@ import { EXT4_MAGIC, SuperBlock } from '../superblock.js'
 import type { FsckContext } from './context.js'
 import { blocksInGroup, clustersInGroup, firstBlockOfGroup } from './fs-geometry.js'
 
+/** EXT4_MMP_MAGIC, at the beginning of struct mmp_struct. */
+const MMP_MAGIC = 0x004d4d50
+
 /** Descriptors and backups; claims all blocks of fixed metadata. */
 export function checkMetadata(ctx: FsckContext): void {
   const { geometry, groups } = ctx
@@ -34,7 +37,8 @@ export function checkMetadata(ctx: FsckContext): void {
       ['bg_free_inodes_count', groups.freeInodes, geometry.inodesPerGroup],
       ['bg_itable_unused', groups.itableUnused, geometry.hasGroupCsum ? geometry.inodesPerGroup : 0xffffffff],
     ] as const
-    if (!geometry.hasGroupCsum && (groups.flags[group]! & (INODE_UNINIT | BLOCK_UNINIT)) !== 0) {
+    const isUninit = (groups.flags[group]! & (INODE_UNINIT | BLOCK_UNINIT)) !== 0
+    if (!geometry.hasGroupCsum && (isUninit || groups.itableUnused[group] !== 0)) {
       ctx.error('bad-flag', `ext4_group_desc ${group}`, 'marked uninitialised without the feature')
     }
     for (const [field, values, most] of limits) {
@@ -46,13 +50,18 @@ export function checkMetadata(ctx: FsckContext): void {
 
 /** The block of the multiple mount protection; it belongs to no group. */
 function claimMmpBlock(ctx: FsckContext): void {
-  const { mmpBlock } = ctx.geometry
-  if (mmpBlock === 0) return
-  if (ctx.isFileBlock(mmpBlock)) {
-    const taken = ctx.claims.claim(mmpBlock, 1)
-    if (taken >= 0)
-      ctx.error('multiply-claimed', 'mmp_struct', `block ${mmpBlock} is in use by other metadata`)
-  } else ctx.error('bad-place', 'ext4_super_block', `s_mmp_block is ${mmpBlock}`)
+  const { mmpBlock, incompat } = ctx.geometry
+  if ((incompat & INCOMPAT.mmp) === 0) return
+  if (!ctx.isFileBlock(mmpBlock)) {
+    ctx.error('bad-place', 'ext4_super_block', `s_mmp_block is ${mmpBlock}`)
+    return
+  }
+  const taken = ctx.claims.claim(mmpBlock, 1)
+  if (taken >= 0) ctx.error('multiply-claimed', 'mmp_struct', `block ${mmpBlock} is in use by other metadata`)
+  ctx.medium.open(mmpBlock)
+  const magic = ctx.medium.view.getUint32(ctx.medium.at, true)
+  if (magic !== MMP_MAGIC)
+    ctx.error('bad-place', 'mmp_struct', `mmp_magic is ${hex(magic)}`, { block: mmpBlock })
 }
 
 /** Claims the blocks that a descriptor names; what cannot be read becomes 0. */

@@ -1,3 +1,6 @@
+/** Whether a name is new to its directory, or stands there already: in the same block, or in another. */
+export type Standing = 'new' | 'same block' | 'other block'
+
 /** The names of one directory, to find one that stands there twice: a hash table of places, without a string. */
 export class NameTable {
   #slots = new Int32Array(1024)
@@ -17,8 +20,11 @@ export class NameTable {
     this.#used = 0
   }
 
-  /** Adds the name `bytes[at..at+length)`, its length in the byte before it as the entry has it. Returns whether it was there. */
-  add(bytes: Uint8Array, at: number, length: number): boolean {
+  /**
+   * Adds the name `bytes[at..at+length)` of the block that begins at `block`, its length two bytes before it as the entry
+   * has it. Where it stands twice its last place counts.
+   */
+  add(bytes: Uint8Array, at: number, length: number, block: number): Standing {
     let hash = 0x811c9dc5
     for (let index = at; index < at + length; index++) hash = Math.imul(hash ^ bytes[index]!, 0x01000193)
     hash ^= hash >>> 15
@@ -29,9 +35,14 @@ export class NameTable {
         this.#bytes[this.#used] = bytes
         this.#at[this.#used] = at
         this.#slots[slot] = ++this.#used
-        return false
+        return 'new'
       }
-      if (this.#hashes[known] === hash && this.#same(known, bytes, at, length)) return true
+      if (this.#hashes[known] !== hash || !this.#same(known, bytes, at, length)) continue
+      // Names are added in the order of the bytes of a block: what lies between its beginning and this one is its.
+      const isNear = this.#bytes[known] === bytes && this.#at[known]! >= block && this.#at[known]! < at
+      this.#bytes[known] = bytes
+      this.#at[known] = at
+      return isNear ? 'same block' : 'other block'
     }
   }
 

@@ -30,10 +30,22 @@ function checkFeatures(ctx: FsckContext): void {
   const { compat, roCompat } = ctx.geometry
   const refuse = (message: string) => ctx.error('bad-flag', 'ext4_super_block', message)
   if ((compat & COMPAT.orphan_file) === 0) {
-    if (ctx.orphanFile !== 0)
-      refuse(`s_orphan_file_inum is ${ctx.orphanFile} without the feature orphan_file`)
+    if (ctx.orphanFile !== 0) {
+      const message = `s_orphan_file_inum is ${ctx.orphanFile} without the feature orphan_file`
+      const severity = isFile(ctx, ctx.orphanFile) ? 'error' : 'warning'
+      ctx.problem('bad-flag', severity, 'ext4_super_block', message)
+    }
     if ((roCompat & RO_COMPAT.orphan_present) !== 0) refuse('orphan_present is set without orphan_file')
   } else if ((compat & COMPAT.has_journal) === 0) refuse('orphan_file is set without has_journal')
+}
+
+/** Inodes that are known for what they are: bad blocks, the root, quota files, the journal. */
+const KNOWN_INOS: readonly number[] = [1, 2, 3, 4, 8]
+
+/** Whether the inode is in use by a file, which then is taken for an orphan file. */
+function isFile(ctx: FsckContext, ino: number): boolean {
+  if (KNOWN_INOS.includes(ino) || !ctx.openInode(ino)) return false
+  return RawInode.i_links_count.get(ctx.medium.view, ctx.medium.at) !== 0
 }
 
 /** Inodes on the list are linked by i_dtime. */

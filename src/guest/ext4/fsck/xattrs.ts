@@ -90,10 +90,10 @@ function attributesFault(attributes: Attributes): string | undefined {
     const size = Entry.e_value_size.get(view, at)
     const start = base + Entry.e_value_offs.get(view, at)
     if (Entry.e_value_inum.get(view, at) !== 0) return 'a value in an inode without the feature ea_inode'
-    if (size > 0) {
-      if (start + size > end) return `a value of ${size} bytes leaves the attributes`
-      values.push([start, start + ((size + 3) & ~3)])
-    }
+    // The offset has to be right where the value is empty, too.
+    const stop = start + Math.ceil(size / 4) * 4
+    if (stop > end) return `a value of ${size} bytes leaves the attributes`
+    if (size > 0) values.push([start, stop])
     const isUnhashed = isInInode && Entry.e_hash.get(view, at) === 0
     if (!isUnhashed && !hashIsRight(view, at, nameLength, start, size)) return 'e_hash is wrong'
     at = next
@@ -111,7 +111,7 @@ function valuesOverlap(values: [number, number][], entriesEnd: number): boolean 
   return false
 }
 
-/** e_hash over name and value. Characters of the name are unsigned, or signed as some kernels had it. */
+/** e_hash over name and value, with what stands behind it in its last word. Characters of the name are unsigned, or signed as some kernels had it. */
 function hashIsRight(
   view: DataView,
   at: number,
@@ -127,17 +127,9 @@ function hashIsRight(
       hash = (hash << 5) ^ (hash >>> 27) ^ char
     }
     for (let offset = 0; offset < valueSize; offset += 4) {
-      hash = (hash << 16) ^ (hash >>> 16) ^ wordAt(view, valueAt + offset, valueSize - offset)
+      hash = (hash << 16) ^ (hash >>> 16) ^ view.getInt32(valueAt + offset, true)
     }
     if (hash >>> 0 === found) return true
   }
   return false
-}
-
-/** The word at `at`; what lies behind the value's end counts as zero. */
-function wordAt(view: DataView, at: number, left: number): number {
-  if (left >= 4) return view.getInt32(at, true)
-  let word = 0
-  for (let index = 0; index < left; index++) word |= view.getUint8(at + index) << (8 * index)
-  return word
 }
