@@ -2,10 +2,10 @@ import type { Handle } from '../jbd2/handle.js'
 import type { DataRun } from '../vfs/file-system.js'
 import { MAX_LOGICAL_BLOCK } from './extent.js'
 import { appendDataBlock } from './file-blocks.js'
-import { findMapping, initialiseMap } from './file-map.js'
+import { findMapping, hasExtents, initialiseMap } from './file-map.js'
 import { dropInline, inlineRoom, isInline, readInline, storeInline } from './inline-data.js'
 import type { Inode } from './inode.js'
-import { DAX_FL, EA_INODE_FL } from './raw-inode.js'
+import { DAX_FL, EA_INODE_FL, RawInode } from './raw-inode.js'
 
 /** Regular files whose content stands in the inode. Every change of it is one of metadata: the journal has it. */
 
@@ -17,15 +17,25 @@ export function readInlineFile(inode: Inode, offset: number, length: number): Da
 }
 
 /**
- * Whether a write that ends at `end` belongs into the inode: one of a file that is inline already and has room, or of a
- * new file. No file with EXT4_DAX_FL begins so, as with Linux: what stands in the inode cannot be mapped.
+ * Whether a write that ends at `end` belongs into the inode: one of a file that is inline already and has room, or of one
+ * that has no blocks, as when it is new, and however it got its size. No file with EXT4_DAX_FL begins so, as with Linux: what stands in the inode cannot be mapped.
  */
 export function fitsInline(inode: Inode, end: number): boolean {
   if (end > inode.volume.inodeSize || end > inlineRoom(inode)) return false
   if (isInline(inode)) return inode.size <= inlineRoom(inode)
-  if (inode.size > 0 || (inode.flags & (DAX_FL | EA_INODE_FL)) !== 0) return false
-  const mapping = findMapping(inode, 0)
-  return mapping.physical === 0 && mapping.length > MAX_LOGICAL_BLOCK
+  if (inode.size > inlineRoom(inode) || (inode.flags & (DAX_FL | EA_INODE_FL)) !== 0) return false
+  return isUnmapped(inode)
+}
+
+/** Whether the map leads to no block at all. */
+function isUnmapped(inode: Inode): boolean {
+  if (hasExtents(inode)) {
+    const mapping = findMapping(inode, 0)
+    return mapping.physical === 0 && mapping.length > MAX_LOGICAL_BLOCK
+  }
+  const { head } = inode
+  const at = head.at + inode.offset + RawInode.i_block.offset
+  return head.bytes.subarray(at, at + RawInode.i_block.size).every((byte) => byte === 0)
 }
 
 /** Stores `source[from..to)` at `offset`, which {@link fitsInline}; what lies between the old end and it is zero. */

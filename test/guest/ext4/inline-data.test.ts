@@ -109,6 +109,40 @@ t.test(
   },
 )
 
+for (const features of ['inline_data', 'inline_data,^extent,^64bit,^metadata_csum']) {
+  t.test(
+    `${features}: written, or grown and then written -> in the inode, as in the kernel`,
+    { skip },
+    async (t) => {
+      const image = mkfsExt4(16 << 20, ['-b', '4096', '-O', features])
+      const script = `printf hello > a; truncate -s 60 b; printf x >> b; truncate -s 1 c; printf y >> c
+      truncate -s 5000 d; printf z >> d; stat -c '%s %b' a b c d`
+      const disk = new RamDisk(image)
+      const fs = await mountExt4(disk)
+      const sizes: string[] = []
+      for (const [name, size, content] of [
+        ['a', 0, 'hello'],
+        ['b', 60, 'x'],
+        ['c', 1, 'y'],
+        ['d', 5000, 'z'],
+      ] as const) {
+        const ino = await create(fs, name)
+        await (await ready(fs)).setattr(ino, { size })
+        await writeAll(fs, ino, size, bytesOf(content))
+        const attributes = fs.getattr(ino)
+        t.equal(text(readAll(fs, ino)), `${'\0'.repeat(size)}${content}`)
+        sizes.push(`${attributes.size} ${attributes.blocks}`)
+      }
+      await fs.unmount()
+      t.same(faultsOf(disk.bytes), [])
+      t.equal(`${sizes.join('\n')}\n`, onKernel(image, script).output)
+      const seen = onKernel(disk.bytes, 'cat a; tail -c 2 b | od -An -c; echo 1 >> b; wc -c < b; rm c d')
+      t.equal(seen.output.replaceAll(' ', ''), 'hello\\0x\n63\n')
+      t.same(faultsOf(seen.image), [])
+    },
+  )
+}
+
 t.test('truncate -> cut bytes do not come back; past the room into blocks', async (t) => {
   const disk = new RamDisk(IMAGE)
   const fs = await mountExt4(disk)
