@@ -1,11 +1,17 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync, truncateSync } from 'node:fs'
 import t from 'tap'
+import tmp from 'tmp'
 import { UnsupportedError } from '../../../lib/errno.js'
 import { INCOMPAT } from '../../../src/guest/ext4/features.js'
 import { fsck } from '../../../src/guest/ext4/fsck/fsck.js'
 import { SUPERBLOCK_OFFSET, SuperBlock } from '../../../src/guest/ext4/superblock.js'
 import { RamDisk } from '../../ram-disk.js'
 import { e2fsck, mkfsExt4 } from './image.js'
+import { noKernelMount } from './kernel-mount.js'
 import { bytesOf, list, mountExt4, TestClock } from './mounted.js'
+
+const skip = noKernelMount() ?? false
 
 /** What mke2fs -O takes, and by which name the mount is refused, read-only too. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -41,6 +47,48 @@ t.test('external journal: in another device -> refused by name', async (t) => {
   SuperBlock.s_journal_dev.set(view, SUPERBLOCK_OFFSET, 0x700)
   await t.rejects(mountExt4(new RamDisk(image)), { message: /external journal/ })
 })
+
+/** A file system whose journal mke2fs put into another device, and that device. Both are loop devices meanwhile. */
+function withExternalJournal(): { image: Uint8Array; journal: Uint8Array } {
+  const paths = [tmp.fileSync().name, tmp.fileSync().name] as const
+  const devices: string[] = []
+  try {
+    for (const path of paths) {
+      truncateSync(path, 16 << 20)
+      devices.push(execFileSync('losetup', ['-f', '--show', path], { encoding: 'utf8' }).trim())
+    }
+    const [device, journal] = devices as [string, string]
+    execFileSync('mke2fs', ['-q', '-F', '-b', '4096', '-O', 'journal_dev', journal], { stdio: 'pipe' })
+    execFileSync('mkfs.ext4', ['-q', '-F', '-b', '4096', '-J', `device=${journal}`, device], {
+      stdio: 'pipe',
+    })
+  } finally {
+    for (const device of devices) execFileSync('losetup', ['-d', device])
+  }
+  return { image: new Uint8Array(readFileSync(paths[0])), journal: new Uint8Array(readFileSync(paths[1])) }
+}
+
+t.test(
+  'external journal, by mke2fs -O journal_dev -> both refused by name, noload too',
+  { skip },
+  async (t) => {
+    const { image, journal } = withExternalJournal()
+    for (const [bytes, name] of [
+      [image, /external journal/],
+      [journal, /journal_dev/],
+    ] as const) {
+      const disk = new RamDisk(bytes)
+      for (const options of [{}, { readOnly: true }, { readOnly: true, noload: true }]) {
+        const error: unknown = await mountExt4(disk, new TestClock(), options).catch((error) => error)
+        t.ok(error instanceof UnsupportedError && name.test(error.message), String(error))
+      }
+      t.equal(disk.storeSequence, 0)
+      const problems: string[] = []
+      t.equal(fsck(disk, { report: ({ message }) => problems.push(message) }).status, 8)
+      t.match(problems, [name])
+    }
+  },
+)
 
 t.test('an ro_compat feature without a name -> mounted read-only, and the report names it', async (t) => {
   const image = mkfsExt4(8 << 20, ['-O', '^metadata_csum'])

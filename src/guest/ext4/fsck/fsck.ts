@@ -1,7 +1,7 @@
 import { UnsupportedError } from '../../../../lib/errno.js'
 import type { BlockDevice } from '../../block/block-device.js'
 import { superblockChecksum } from '../checksum.js'
-import { checkIncompat, INCOMPAT, readOnlyFeatures, unknownCompat } from '../features.js'
+import { COMPAT, checkIncompat, INCOMPAT, readOnlyFeatures, unknownCompat } from '../features.js'
 import { ERROR_FS, EXT4_MAGIC, SUPERBLOCK_OFFSET, SuperBlock, VALID_FS } from '../superblock.js'
 import { checkBitmaps } from './bitmaps.js'
 import { checkConnectivity, checkLinks } from './connectivity.js'
@@ -142,6 +142,8 @@ function unsupportedFeatures(view: DataView, at: number): string | undefined {
     if (error instanceof UnsupportedError) return error.message
     throw error
   }
+  const hasJournal = (SuperBlock.s_feature_compat.get(view, at) & COMPAT.has_journal) !== 0
+  if (hasJournal && SuperBlock.s_journal_dev.get(view, at) !== 0) return 'external journal'
   // The checker does not follow attributes to the inodes of their values.
   const hasEaInodes = (SuperBlock.s_feature_incompat.get(view, at) & INCOMPAT.ea_inode) !== 0
   if (hasEaInodes) return 'unsupported incompat features: ea_inode'
