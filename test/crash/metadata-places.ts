@@ -4,6 +4,9 @@ import { Inode } from '../../src/guest/ext4/inode.js'
 import { INDEX_FL } from '../../src/guest/ext4/raw-inode.js'
 import { RESIZE_INO, SUPERBLOCK_OFFSET, SuperBlock } from '../../src/guest/ext4/superblock.js'
 import { Volume } from '../../src/guest/ext4/volume.js'
+import { blockXattrs } from '../../src/guest/ext4/xattr-block.js'
+import { readEntries } from '../../src/guest/ext4/xattr-entry.js'
+import { inodeXattrs } from '../../src/guest/ext4/xattr-inode.js'
 import { ChecksumRepair, type Repair } from './checksum-repair.js'
 
 /** Where a structure of the file system lies; bytes. */
@@ -53,7 +56,9 @@ export function metadataPlaces(disk: BlockDevice, inos: Iterable<number>): Metad
   }
   const orphanFile = superblockField(volume, 's_orphan_file_inum')
   const special = [2, 7, 8, 11, ...(orphanFile === 0 ? [] : [orphanFile])]
-  for (const ino of new Set([...special, ...inos])) {
+  const named = [...inos]
+  const values = named.flatMap((ino) => valueInodes(new Inode(volume, ino)))
+  for (const ino of new Set([...special, ...named, ...values])) {
     const inode = new Inode(volume, ino)
     const offset = inode.block * blockSize + inode.offset
     places.push({
@@ -72,6 +77,13 @@ export function metadataPlaces(disk: BlockDevice, inos: Iterable<number>): Metad
 function superblockField(volume: Volume, field: 's_orphan_file_inum' | 's_journal_inum'): number {
   const { view, at } = volume.superblock
   return SuperBlock[field].get(view, at + volume.superblockOffset)
+}
+
+/** Inodes of the values of its attributes (feature ea_inode). */
+function valueInodes(inode: Inode): number[] {
+  const areas = [inodeXattrs(inode), blockXattrs(inode)]
+  const entries = areas.flatMap((area) => (area === undefined ? [] : readEntries(area)))
+  return entries.flatMap(({ large }) => (large === undefined ? [] : [large.ino]))
 }
 
 type OwnBlock = Pick<MetadataPlace, 'structure' | 'offset' | 'repair'> & { readonly length?: number }

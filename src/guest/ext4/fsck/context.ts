@@ -1,5 +1,6 @@
 import { BlockClaims } from './block-claims.js'
 import type { DirBlocks } from './dir-blocks.js'
+import type { LargeValue } from './ea-inodes.js'
 import { type FsGeometry, firstBlockOfGroup } from './fs-geometry.js'
 import type { GroupDescs } from './group-descs.js'
 import type { Medium } from './medium.js'
@@ -35,6 +36,9 @@ export class FsckContext {
   readonly orphanFile: number
   /** Users found of each extended attribute block. */
   readonly xattrUsers = new Map<number, number>()
+  /** Attributes with values in inodes of their own, and which of them stand in each attribute block. */
+  readonly largeValues: LargeValue[] = []
+  readonly largeValuesOfBlock = new Map<number, readonly LargeValue[]>()
   readonly dirBlocks: DirBlocks
   /** Inodes in use and directories, by group. */
   readonly usedInodes: Uint32Array

@@ -70,6 +70,7 @@ export function readGeometry(view: DataView, at: number, deviceBytes: number): F
   const groupCount = Math.ceil((blocksCount - firstDataBlock) / blocksPerGroup)
   const inodesCount = SuperBlock.s_inodes_count.get(view, at)
   const descBlocks = Math.ceil(groupCount / (blockSize / descSize))
+  const logFlex = SuperBlock.s_log_groups_per_flex.get(view, at)
   const hasMetaBg = (incompat & INCOMPAT.meta_bg) !== 0
   const firstMetaBg = hasMetaBg ? SuperBlock.s_first_meta_bg.get(view, at) : 0
   const most = Math.min(Math.floor(deviceBytes / blockSize), 0xffffffff)
@@ -113,6 +114,7 @@ export function readGeometry(view: DataView, at: number, deviceBytes: number): F
       'a power of two from 128 on',
     ],
     ['s_desc_size', descSize, isPower(descSize, is64 ? 64 : 32, blockSize), 'a power of two from 32 on'],
+    ['s_log_groups_per_flex', logFlex, logFlex < 32, 'at most 31'],
     ['s_first_meta_bg', firstMetaBg, firstMetaBg <= descBlocks, `at most ${descBlocks}`],
     [
       's_inodes_count',

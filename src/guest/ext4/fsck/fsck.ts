@@ -1,13 +1,14 @@
 import { UnsupportedError } from '../../../../lib/errno.js'
 import type { BlockDevice } from '../../block/block-device.js'
 import { superblockChecksum } from '../checksum.js'
-import { COMPAT, checkIncompat, INCOMPAT, readOnlyFeatures, unknownCompat } from '../features.js'
+import { COMPAT, checkIncompat, readOnlyFeatures, unknownCompat } from '../features.js'
 import { ERROR_FS, EXT4_MAGIC, SUPERBLOCK_OFFSET, SuperBlock, VALID_FS } from '../superblock.js'
 import { checkBitmaps } from './bitmaps.js'
 import { checkConnectivity, checkLinks } from './connectivity.js'
 import { FsckContext, type Report } from './context.js'
 import { DirBlocks } from './dir-blocks.js'
 import { DirectoryScan } from './directory-scan.js'
+import { checkEaInodes } from './ea-inodes.js'
 import { type BadField, type FsGeometry, readGeometry } from './fs-geometry.js'
 import { GroupDescs } from './group-descs.js'
 import { InodeScan } from './inode-scan.js'
@@ -85,6 +86,7 @@ function check(
   quotas.run()
   checkJournalFeature(ctx, superblock, scan.foundJournal)
   checkXattrUsers(ctx)
+  checkEaInodes(ctx)
   new DirectoryScan(ctx, superblock).run()
   checkConnectivity(ctx)
   checkLinks(ctx, quotas)
@@ -144,9 +146,6 @@ function unsupportedFeatures(view: DataView, at: number): string | undefined {
   }
   const hasJournal = (SuperBlock.s_feature_compat.get(view, at) & COMPAT.has_journal) !== 0
   if (hasJournal && SuperBlock.s_journal_dev.get(view, at) !== 0) return 'external journal'
-  // The checker does not follow attributes to the inodes of their values.
-  const hasEaInodes = (SuperBlock.s_feature_incompat.get(view, at) & INCOMPAT.ea_inode) !== 0
-  if (hasEaInodes) return 'unsupported incompat features: ea_inode'
   // A mount may pass over those; what they mean for the structures nobody can say.
   const compat = unknownCompat(SuperBlock.s_feature_compat.get(view, at))
   if (compat.length > 0) return `unsupported compat features: ${compat.join(', ')}`

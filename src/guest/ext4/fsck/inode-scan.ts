@@ -14,6 +14,7 @@ import { fileType } from '../dir-entry.js'
 import { COMPAT, INCOMPAT } from '../features.js'
 import { indirectLimit } from '../file-limits.js'
 import {
+  EA_INODE_FL,
   EXTENTS_FL,
   GOOD_OLD_INODE_SIZE,
   HUGE_FILE_FL,
@@ -23,6 +24,7 @@ import {
 } from '../raw-inode.js'
 import { RESIZE_INO, ROOT_INO } from '../superblock.js'
 import type { FsckContext } from './context.js'
+import type { LargeValue } from './ea-inodes.js'
 import { checkInlineData } from './inline-data.js'
 import { InodeBlocks, walkBlocks } from './inode-blocks.js'
 import { checkJournal } from './journal.js'
@@ -124,7 +126,10 @@ export class InodeScan {
       ctx.error('bad-mode', 'ext4_inode', `i_mode is 0${mode.toString(8)}`, { ino })
       return
     }
-    this.#checkInUse(this.#read(ino, view, bytes, at))
+    const inode = this.#read(ino, view, bytes, at)
+    // e2fsck tells of what it calls a bad inode where it meets its name.
+    const isPassedOver = this.#isNameless(ino, inode.flags) && !ctx.isFileBlock(inode.xattrBlock)
+    this.#checkInUse(isPassedOver ? { ...inode, xattrBlock: 0 } : inode)
   }
 
   /** The blocks that the disk cannot hold; they are no file's. */
@@ -159,6 +164,12 @@ export class InodeScan {
     return isReserved || ino === orphanFile || this.#quotas.isFile(ino)
   }
 
+  /** A special one, or the value of an attribute. */
+  #isNameless(ino: number, flags: number): boolean {
+    const hasValues = (this.#ctx.geometry.incompat & INCOMPAT.ea_inode) !== 0
+    return this.#isSpecial(ino) || (hasValues && (flags & EA_INODE_FL) !== 0)
+  }
+
   /** Marks the inode used, once. */
   #use(ino: number): void {
     const ctx = this.#ctx
@@ -185,9 +196,12 @@ export class InodeScan {
   #checkInUse(inode: ScannedInode): void {
     const ctx = this.#ctx
     const { ino, view, at } = inode
+    const values = ctx.largeValues.length
     this.#checkFields(inode)
-    this.#quotas.count(inode)
+    const own = ctx.largeValues.slice(values)
     if (inode.xattrBlock !== 0) checkXattrBlock(ctx, inode.xattrBlock, ino)
+    const large = [...own, ...(ctx.largeValuesOfBlock.get(inode.xattrBlock) ?? [])]
+    this.#quotas.count(inode, large)
     const type = inode.mode & S_IFMT
     const isDirectory = type === S_IFDIR
     if (ino === ROOT_INO && !isDirectory)
@@ -198,7 +212,7 @@ export class InodeScan {
     if (this.#isInline(inode)) {
       checkInlineData(ctx, inode)
       if (isDirectory) this.#foundInlineDirectory(inode)
-      this.#checkBlocksCount(inode)
+      this.#checkBlocksCount(inode, large)
       return
     }
     if (ino === RESIZE_INO && hasResizeInode(ctx)) blocks.count = checkResizeInode(ctx, view, at)
@@ -208,7 +222,7 @@ export class InodeScan {
     if (isDirectory) this.#foundDirectory(inode, from)
     else if (type === S_IFREG) this.#checkSize(inode)
     else if (type === S_IFLNK) checkSymlink(ctx, inode, blocks)
-    this.#checkBlocksCount(inode)
+    this.#checkBlocksCount(inode, large)
     if (ino === ctx.journalIno && type === S_IFREG && (ctx.geometry.compat & COMPAT.has_journal) !== 0) {
       this.foundJournal = true
       checkJournal(ctx, blocks.first, blocks.last + 1)
@@ -219,7 +233,8 @@ export class InodeScan {
   #checkFields({ ino, view, at, flags, mode }: ScannedInode): void {
     const ctx = this.#ctx
     const hasInline = (ctx.geometry.incompat & INCOMPAT.inline_data) !== 0
-    if ((flags & (hasInline ? FOREIGN_FLAGS : FOREIGN_FLAGS | INLINE_DATA_FL)) !== 0) {
+    const isSpecial = this.#isSpecial(ino)
+    if (!isSpecial && (flags & (hasInline ? FOREIGN_FLAGS : FOREIGN_FLAGS | INLINE_DATA_FL)) !== 0) {
       ctx.error(
         'bad-flag',
         'ext4_inode',
@@ -227,14 +242,14 @@ export class InodeScan {
         { ino },
       )
     }
-    if (RawInode.i_obso_faddr.get(view, at) !== 0 && !this.#isSpecial(ino))
+    if (RawInode.i_obso_faddr.get(view, at) !== 0 && !this.#isNameless(ino, flags))
       ctx.error('bad-flag', 'ext4_inode', 'i_obso_faddr is not 0', { ino })
     if ((flags & EXTENTS_FL) !== 0 && (ctx.geometry.incompat & INCOMPAT.extent) === 0)
       ctx.error('bad-flag', 'ext4_inode', 'EXT4_EXTENTS_FL is set without the feature extent', { ino })
     if ((flags & INDEX_FL) !== 0 && (mode & S_IFMT) !== S_IFDIR)
       ctx.error('bad-flag', 'ext4_inode', 'EXT4_INDEX_FL is set, but it is no directory', { ino })
     const room = ctx.geometry.inodeSize - GOOD_OLD_INODE_SIZE
-    if (room === 0) return
+    if (room === 0 || isSpecial) return
     const extra = RawInode.i_extra_isize.get(view, at)
     if (extra > room || extra % 4 !== 0) {
       ctx.error(
@@ -260,10 +275,12 @@ export class InodeScan {
     this.#ctx.error('bad-size', 'ext4_inode', `i_size is ${size}, expected ${least} to ${most}`, { ino })
   }
 
-  #checkBlocksCount({ ino, sectors, xattrBlock }: ScannedInode): void {
+  /** `large`: attributes with values in other inodes, whose clusters count as the inode's own. */
+  #checkBlocksCount({ ino, sectors, xattrBlock }: ScannedInode, large: readonly LargeValue[]): void {
     if (this.#blocks.damaged) return
     const { blockSize, clusterRatio } = this.#ctx.geometry
-    const clusters = this.#blocks.count + (xattrBlock === 0 ? 0 : 1)
+    let clusters = this.#blocks.count + (xattrBlock === 0 ? 0 : 1)
+    for (const { size } of large) clusters += Math.ceil(size / (blockSize * clusterRatio))
     const expected = clusters * ((blockSize * clusterRatio) / 512)
     if (sectors === expected) return
     this.#ctx.error('bad-blocks-count', 'ext4_inode', `i_blocks is ${sectors}, expected ${expected}`, { ino })

@@ -11,9 +11,10 @@ import {
   TREE_DEPTH,
   TREE_ROOT,
 } from '../quota-format.js'
-import { GOOD_OLD_INODE_SIZE, RawInode } from '../raw-inode.js'
+import { EA_INODE_FL, GOOD_OLD_INODE_SIZE, RawInode } from '../raw-inode.js'
 import { ROOT_INO, SuperBlock } from '../superblock.js'
 import type { FsckContext } from './context.js'
+import type { LargeValue } from './ea-inodes.js'
 import { BlockList, walkBlocks } from './inode-blocks.js'
 import type { ScannedInode } from './inode-scan.js'
 
@@ -47,19 +48,22 @@ export class QuotaCheck {
     return this.#enabled && this.#inums.includes(ino)
   }
 
-  /** An inode in use. */
-  count({ ino, view, at, sectors }: ScannedInode): void {
+  /** An inode in use. Values in inodes of their own are charged to each who uses them; its sectors have them already. */
+  count({ ino, view, at, sectors, flags }: ScannedInode, values: readonly LargeValue[]): void {
     if (!this.#enabled || (ino < this.#ctx.geometry.firstIno && ino !== ROOT_INO) || ino === this.#inums[2])
       return
+    if ((flags & EA_INODE_FL) !== 0) return
+    const space = sectors * 512
+    const inodes = 1 + values.length
     const uid = RawInode.i_uid.get(view, at) + RawInode.l_i_uid_high.get(view, at) * 0x10000
     const gid = RawInode.i_gid.get(view, at) + RawInode.l_i_gid_high.get(view, at) * 0x10000
     for (const [type, id] of [uid, gid, this.#projectId(view, at)].entries()) {
       const usages = this.#usage[type]!
       const usage = usages.get(id)
-      if (usage === undefined) usages.set(id, { space: sectors * 512, inodes: 1 })
+      if (usage === undefined) usages.set(id, { space, inodes })
       else {
-        usage.space += sectors * 512
-        usage.inodes++
+        usage.space += space
+        usage.inodes += inodes
       }
     }
   }

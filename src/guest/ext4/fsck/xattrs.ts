@@ -1,7 +1,9 @@
 import { xattrBlockChecksum } from '../checksum.js'
+import { INCOMPAT } from '../features.js'
 import { XATTR_MAGIC, XattrHeader } from '../xattr-block.js'
 import { XattrEntry as Entry } from '../xattr-entry.js'
 import type { FsckContext } from './context.js'
+import type { Place } from './problem.js'
 
 /** The attributes of one inode or block: entries from `at`, values at `base` plus their offsets, all before `end`. */
 interface Attributes {
@@ -11,6 +13,7 @@ interface Attributes {
   readonly end: number
   /** Of an inode, where an e_hash of 0 means none; else of a block, where every name has an index. */
   readonly isInInode: boolean
+  readonly place: Place
 }
 
 /** Attributes behind the fields of the inode at `at`, from `from` on. */
@@ -23,7 +26,14 @@ export function checkInodeXattrs(
 ): void {
   const end = at + ctx.geometry.inodeSize
   if (from + 4 > end || view.getUint32(from, true) !== XATTR_MAGIC) return
-  const fault = attributesFault({ view, at: from + 4, base: from + 4, end, isInInode: true })
+  const fault = attributesFault(ctx, {
+    view,
+    at: from + 4,
+    base: from + 4,
+    end,
+    isInInode: true,
+    place: { ino },
+  })
   if (fault !== undefined) ctx.error('bad-xattr', Entry.NAME, fault, { ino })
 }
 
@@ -61,7 +71,10 @@ export function checkXattrBlock(ctx: FsckContext, block: number, ino: number): v
     }
   }
   const end = at + geometry.blockSize
-  const fault = attributesFault({ view, at: at + XattrHeader.SIZE, base: at, end, isInInode: false })
+  const from = ctx.largeValues.length
+  const first = at + XattrHeader.SIZE
+  const fault = attributesFault(ctx, { view, at: first, base: at, end, isInInode: false, place })
+  if (ctx.largeValues.length > from) ctx.largeValuesOfBlock.set(block, ctx.largeValues.slice(from))
   if (fault !== undefined) ctx.error('bad-xattr', Entry.NAME, fault, place)
 }
 
@@ -76,8 +89,8 @@ export function checkXattrUsers(ctx: FsckContext): void {
   }
 }
 
-function attributesFault(attributes: Attributes): string | undefined {
-  const { view, base, end, isInInode } = attributes
+function attributesFault(ctx: FsckContext, attributes: Attributes): string | undefined {
+  const { view, base, end, isInInode, place } = attributes
   const values: [number, number][] = []
   let at = attributes.at
   for (;;) {
@@ -88,8 +101,16 @@ function attributesFault(attributes: Attributes): string | undefined {
     if (next > end) return `an entry with a name of ${nameLength} bytes leaves the attributes`
     if (!isInInode && Entry.e_name_index.get(view, at) === 0) return 'e_name_index is 0'
     const size = Entry.e_value_size.get(view, at)
+    const ino = Entry.e_value_inum.get(view, at)
+    if (ino !== 0) {
+      if ((ctx.geometry.incompat & INCOMPAT.ea_inode) === 0)
+        return 'a value in an inode without the feature ea_inode'
+      const nameHashes = NAME_SHIFTS.map((shift) => nameHash(view, at, nameLength, shift))
+      ctx.largeValues.push({ ino, size, hash: Entry.e_hash.get(view, at), nameHashes, place })
+      at = next
+      continue
+    }
     const start = base + Entry.e_value_offs.get(view, at)
-    if (Entry.e_value_inum.get(view, at) !== 0) return 'a value in an inode without the feature ea_inode'
     // The offset has to be right where the value is empty, too.
     const stop = start + Math.ceil(size / 4) * 4
     if (stop > end) return `a value of ${size} bytes leaves the attributes`
@@ -111,7 +132,19 @@ function valuesOverlap(values: [number, number][], entriesEnd: number): boolean 
   return false
 }
 
-/** e_hash over name and value, with what stands behind it in its last word. Characters of the name are unsigned, or signed as some kernels had it. */
+/** Characters of a name are unsigned in its hash, or signed as some kernels had it. */
+const NAME_SHIFTS = [0, 24]
+
+function nameHash(view: DataView, at: number, nameLength: number, shift: number): number {
+  let hash = 0
+  for (let index = 0; index < nameLength; index++) {
+    const char = (view.getUint8(at + Entry.SIZE + index) << shift) >> shift
+    hash = (hash << 5) ^ (hash >>> 27) ^ char
+  }
+  return hash
+}
+
+/** e_hash over name and value, with what stands behind it in its last word. */
 function hashIsRight(
   view: DataView,
   at: number,
@@ -120,16 +153,10 @@ function hashIsRight(
   valueSize: number,
 ): boolean {
   const found = Entry.e_hash.get(view, at)
-  for (const shift of [0, 24]) {
-    let hash = 0
-    for (let index = 0; index < nameLength; index++) {
-      const char = (view.getUint8(at + Entry.SIZE + index) << shift) >> shift
-      hash = (hash << 5) ^ (hash >>> 27) ^ char
-    }
-    for (let offset = 0; offset < valueSize; offset += 4) {
+  return NAME_SHIFTS.some((shift) => {
+    let hash = nameHash(view, at, nameLength, shift)
+    for (let offset = 0; offset < valueSize; offset += 4)
       hash = (hash << 16) ^ (hash >>> 16) ^ view.getInt32(valueAt + offset, true)
-    }
-    if (hash >>> 0 === found) return true
-  }
-  return false
+    return hash >>> 0 === found
+  })
 }

@@ -285,3 +285,43 @@ t.test('fsck: the journal was aborted -> an error, as e2fsck has one', { skip },
   // It would write the journal's superblock and is not let; how it exits then depends on what it does next.
   t.match(run('e2fsck', '-fn', image).output, /Error writing block/)
 })
+
+t.test('fsck: values in inodes of their own -> checked as e2fsck does', { skip }, async (t) => {
+  const [name, value] = [join(directory, 'ea.img'), join(directory, 'large')]
+  run('truncate', '-s', '8M', name)
+  const options = ['-b', '1024', '-I', '256', '-O', 'ea_inode,^metadata_csum,^orphan_file']
+  t.equal(run('mkfs.ext4', '-q', '-F', ...options, name).status, 0)
+  writeFileSync(value, 'v'.repeat(5000))
+  debugfs(name, `write ${value} file`, `ea_set -f ${value} file user.large`)
+  // debugfs leaves i_blocks of the file as it was.
+  run('e2fsck', '-fy', name)
+  const good = readFileSync(name)
+  t.same(e2fsck(name), { status: 0, output: '' })
+  t.match(check(good), { status: 0, problems: [] })
+  const places = new Places(name)
+  const file = places.inode('file')
+  // The first entry stands behind i_extra_isize and h_magic.
+  const entry = file + 128 + good.readUInt16LE(file + RawInode.i_extra_isize.offset) + 4
+  const ino = good.readUInt32LE(entry + 4)
+  const inode = places.inode(`<${ino}>`)
+  t.equal(good.readUInt32LE(field(RawInode.i_flags, inode)) & 0x200000, 0x200000)
+  const ROWS: readonly [string, Poke][] = [
+    ['references', [field(RawInode.l_i_version, inode), le32(2)]],
+    ['references, their upper half', [field(RawInode.i_ctime, inode), le32(1)]],
+    ['hash', [field(RawInode.i_atime, inode), le32(7)]],
+    ['no EA_INODE_FL', [field(RawInode.i_flags, inode), le32(0x80000)]],
+    ['linked twice', [field(RawInode.i_links_count, inode), [2, 0]]],
+    ['inode not in use', [entry + 4, le32(40)]],
+    ['no such inode', [entry + 4, le32(999999)]],
+    ['another file', [entry + 4, le32(11)]],
+    ['not used at all', [entry, [0, 0, 0, 0]]],
+    ['i_blocks of its user', [field(RawInode.i_blocks_lo, file), le32(10)]],
+    ['e_value_size', [entry + 8, le32(9000)]],
+  ]
+  for (const [what, poke] of ROWS) {
+    const bytes = poked(good, [poke])
+    writeFileSync(image, bytes)
+    t.not(e2fsck(image).status, 0, what)
+    t.equal(check(bytes).status, 4, what)
+  }
+})
