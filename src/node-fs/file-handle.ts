@@ -5,6 +5,7 @@ import { ReadableStream } from 'node:stream/web'
 import { whenDone } from '../guest/syscall/call.js'
 import { idOf, modeOf, type OpenMode, positionOf, type TimeLike } from './arguments.js'
 import { fchmod, fchown, fstat, futimes } from './attribute-calls.js'
+import { type ByteRangeOptions, byteRange, rangeOptions } from './byte-range.js'
 import {
   bytesOf,
   type FileContent,
@@ -24,16 +25,11 @@ import {
 } from './streams.js'
 import { readVector, writeVector } from './vectors.js'
 
-export interface ReadOptions<T extends NodeJS.ArrayBufferView = Buffer> {
+export interface ReadOptions<T extends NodeJS.ArrayBufferView = Buffer> extends ByteRangeOptions {
   buffer?: T | undefined
-  offset?: number | null | undefined
-  length?: number | null | undefined
-  position?: number | bigint | null | undefined
 }
 
-export interface WriteOptions {
-  offset?: number | null | undefined
-  length?: number | null | undefined
+export interface WriteOptions extends ByteRangeOptions {
   position?: number | null | undefined
 }
 
@@ -110,17 +106,13 @@ export class FileHandle extends EventEmitter {
     length?: number | null,
     position?: number | bigint | null,
   ): Promise<{ bytesRead: number; buffer: NodeJS.ArrayBufferView }> {
-    const options = ArrayBuffer.isView(first)
-      ? typeof second === 'object' && second !== null
-        ? { ...second, buffer: first }
-        : { buffer: first, offset: second, length, position }
+    const options: ReadOptions<NodeJS.ArrayBufferView> = ArrayBuffer.isView(first)
+      ? { ...rangeOptions(second, length, position), buffer: first }
       : (first ?? {})
     const buffer = options.buffer ?? Buffer.alloc(READ_SIZE)
     const target = bytesOf(buffer)
-    const from = options.offset ?? 0
-    const most = options.length ?? target.length - from
-    checkRange(from, most, target.length)
-    const bytesRead = readInto(this.#process, this.#fd, target, from, most, positionOf(options.position))
+    const range = byteRange(target.length, options)
+    const bytesRead = readInto(this.#process, this.#fd, target, range.from, range.count, range.position)
     return { bytesRead, buffer }
   }
 
@@ -187,20 +179,13 @@ export class FileHandle extends EventEmitter {
     third?: number | BufferEncoding | null,
     fourth?: number | null,
   ): Promise<{ bytesWritten: number; buffer: NodeJS.ArrayBufferView | string }> {
-    let offset: number | null | undefined
-    let length: number | null | undefined
-    let position: number | null | undefined
-    if (typeof data === 'string') position = second as number | null | undefined
-    else if (typeof second === 'object' && second !== null) ({ offset, length, position } = second)
-    else [offset, length, position] = [second, third as number | null | undefined, fourth]
-    const source = bytesOf(
-      data,
-      typeof data === 'string' ? ((third as BufferEncoding | null) ?? 'utf8') : 'utf8',
-    )
-    const from = offset ?? 0
-    const count = length ?? source.length - from
-    checkRange(from, count, source.length)
-    const call = writeFrom(this.#process, this.#fd, source, from, count, positionOf(position))
+    const options =
+      typeof data === 'string'
+        ? { position: second as number | null | undefined }
+        : rangeOptions(second, third as number | null | undefined, fourth)
+    const source = bytesOf(data, typeof third === 'string' ? third : 'utf8')
+    const range = byteRange(source.length, options)
+    const call = writeFrom(this.#process, this.#fd, source, range.from, range.count, range.position)
     return { bytesWritten: await whenDone(call), buffer: data }
   }
 
@@ -229,16 +214,4 @@ export class FileHandle extends EventEmitter {
     closeFile(this.#process, fd)
     this.emit('close')
   }
-}
-
-function checkRange(from: number, count: number, size: number): void {
-  if (!Number.isInteger(from) || from < 0 || from > size)
-    throw outOfRange('offset', `>= 0 && <= ${size}`, from)
-  if (!Number.isInteger(count) || count < 0 || count > size - from)
-    throw outOfRange('length', `>= 0 && <= ${size - from}`, count)
-}
-
-function outOfRange(name: string, range: string, found: number): Error {
-  const message = `The value of "${name}" is out of range. It must be ${range}. Received ${found}`
-  return Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' })
 }

@@ -14,6 +14,7 @@ import {
   type TimeLike,
 } from './arguments.js'
 import * as attributes from './attribute-calls.js'
+import { type ByteRangeOptions, byteRange, rangeOptions } from './byte-range.js'
 import { bytesOf, type ReadFileOptions, readFile, type WriteFileOptions, writeFile } from './content-calls.js'
 import { type CopyOptions, cp } from './copy-tree.js'
 import { type Dir, type OpendirOptions, opendir } from './dir.js'
@@ -140,10 +141,14 @@ export function createSync(door: Door) {
     readSync: (
       fd: number,
       buffer: NodeJS.ArrayBufferView,
-      offset = 0,
-      length = buffer.byteLength - offset,
-      position: number | bigint | null = null,
-    ): number => readInto(door.process, fd, bytesOf(buffer), offset, length, positionOf(position)),
+      offset?: number | ByteRangeOptions | null,
+      length?: number | null,
+      at?: number | bigint | null,
+    ): number => {
+      const bytes = bytesOf(buffer)
+      const { from, count, position } = byteRange(bytes.length, rangeOptions(offset, length, at))
+      return readInto(door.process, fd, bytes, from, count, position)
+    },
     readdirSync: ((path: PathLike, options?: EncodingOption<ReaddirOptions>) =>
       atOnce(readdir(door, path, options))) as ReaddirSync,
     readlinkSync: ((path: PathLike, options?: EncodingOption) =>
@@ -180,18 +185,17 @@ export function createSync(door: Door) {
     writeSync: (
       fd: number,
       data: NodeJS.ArrayBufferView | string,
-      second?: number | null,
+      second?: number | ByteRangeOptions | null,
       third?: number | BufferEncoding | null,
-      position?: number | null,
+      fourth?: number | null,
     ): number => {
-      if (typeof data === 'string') {
-        const bytes = bytesOf(data, (third as BufferEncoding | null | undefined) ?? 'utf8')
-        return atOnce(writeFrom(door.process, fd, bytes, 0, bytes.length, positionOf(second)))
-      }
-      const bytes = bytesOf(data)
-      const offset = second ?? 0
-      const length = (third as number | null | undefined) ?? bytes.length - offset
-      return atOnce(writeFrom(door.process, fd, bytes, offset, length, positionOf(position)))
+      const bytes = bytesOf(data, typeof third === 'string' ? third : 'utf8')
+      const options =
+        typeof data === 'string'
+          ? { position: second as number | null | undefined }
+          : rangeOptions(second, third as number | null | undefined, fourth)
+      const { from, count, position } = byteRange(bytes.length, options)
+      return atOnce(writeFrom(door.process, fd, bytes, from, count, position))
     },
     writevSync: (fd: number, buffers: readonly NodeJS.ArrayBufferView[], position?: number | null): number =>
       atOnce(writeVector(door.process, fd, buffers, positionOf(position))),

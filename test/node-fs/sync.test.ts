@@ -32,6 +32,21 @@ t.test('files and directories, without a promise', async (t) => {
   const buffer = Buffer.alloc(7)
   t.equal(fs.readSync(fd, buffer, 0, 7, 0), 7)
   t.equal(buffer.toString(), 'ONE TWO')
+  t.equal(fs.writeSync(fd, Buffer.from('--one'), { offset: 2, position: 0 }), 3)
+  t.equal(fs.writeSync(fd, Buffer.from('x'), { position: 3 }), 1)
+  t.equal(fs.readSync(fd, buffer, { offset: 1, length: 5, position: 0 }), 5)
+  t.equal(buffer.toString(), 'OonexTO')
+  for (const [offset, length] of [
+    [8, 1],
+    [0, 8],
+    [3, 5],
+    [-1, 1],
+  ] as const) {
+    const wrong = { code: 'ERR_OUT_OF_RANGE', name: 'RangeError' }
+    t.throws(() => fs.writeSync(fd, buffer, offset, length), wrong)
+    t.throws(() => fs.readSync(fd, buffer, { offset, length }), wrong)
+    t.throws(() => nodeFs.writeSync(1, buffer, offset, length), wrong)
+  }
   fs.ftruncateSync(fd, 3)
   fs.futimesSync(fd, 1, 2)
   t.match(fs.fstatSync(fd), { size: 3, mtimeMs: 2000 })
