@@ -43,6 +43,12 @@ for (const { name, options, more, structures } of [
     more: 'creat deep; write deep 13000 20; write deep 600000 3000',
     structures: ['indirect block', 'directory leaf'],
   },
+  {
+    name: 'ea_inode, quota',
+    options: ['-O', 'ea_inode,quota'],
+    more: 'creat ea; setxattr ea user.large 3000; setxattr ea user.more 5000; creat eb; setxattr eb user.large 3000',
+    structures: ['extent block', 'inode'],
+  },
 ]) {
   t.test(`wrong values, ${name} -> errors, and nothing else`, async (t) => {
     const subject = await corruptSubject(mkfsExt4(4 << 20, [...SMALL, ...options]), more)

@@ -43,12 +43,16 @@ export class Evictions {
     this.#underWay.add(work)
   }
 
-  /** Values of attributes that nobody has any more. */
+  /** Values of attributes that nobody has any more. The operation that left them is done, whatever comes of this. */
   evictValues(): void {
     const { unusedInodes, inodeCache } = this.#volume
     for (const ino of unusedInodes) {
       unusedInodes.delete(ino)
-      this.evictIfUnused(inodeCache.get(ino))
+      try {
+        this.evictIfUnused(inodeCache.get(ino))
+      } catch (error) {
+        log('inode %d, a value that nobody has, is left: %s', ino, error)
+      }
     }
   }
 

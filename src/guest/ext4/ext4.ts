@@ -384,15 +384,16 @@ export class Ext4 implements FileSystem {
   /** Runs an operation as part of the running transaction; when it fails, nothing of it remains. */
   #change<T>(operation: (handle: Handle) => T): T {
     const handle = this.#writable().start()
+    let result: T
     try {
-      const result = operation(handle)
+      result = operation(handle)
       handle.stop()
-      if (this.#volume.unusedInodes.size > 0) this.#evictions?.evictValues()
-      return result
     } catch (error) {
       handle.revert()
       throw this.#noted(error)
     }
+    if (this.#volume.unusedInodes.size > 0) this.#evictions?.evictValues()
+    return result
   }
 
   #noted(error: unknown): unknown {
