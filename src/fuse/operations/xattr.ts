@@ -35,6 +35,7 @@ function reply(connection: Connection, request: Request, bytes: Uint8Array): num
   return bytes.length
 }
 
+/** A value may take a block: the kernel keeps the count of them, and all attributes with the write-back cache. */
 export function setxattr(connection: Connection, request: Request): number {
   const { view, at, ino } = request
   const { setxattrExt } = connection
@@ -47,18 +48,13 @@ export function setxattr(connection: Connection, request: Request): number {
   if (setxattrExt && SetxattrInExt.setxattr_flags.get(view, at) & FUSE_SETXATTR_ACL_KILL_SGID) {
     flags |= XATTR_ACL_KILL_SGID
   }
-  keptBlocks(connection, ino)
+  connection.staleAttributes = ino
   connection.fs.setxattr(ino, name, request.bytes.subarray(from, to), flags)
   return 0
 }
 
-/** With the write-back cache the kernel keeps the attributes of a file whose count of blocks changes here. */
-function keptBlocks(connection: Connection, ino: number): void {
-  if (connection.writebackCache) connection.staleAttributes = ino
-}
-
 export function removexattr(connection: Connection, request: Request): number {
-  keptBlocks(connection, request.ino)
+  connection.staleAttributes = request.ino
   connection.fs.removexattr(request.ino, request.string(request.at))
   return 0
 }
