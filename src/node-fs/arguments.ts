@@ -86,9 +86,12 @@ export function openFlags(flags: OpenMode | null | undefined): number {
   return found
 }
 
-/** Permission bits, from a number or octal digits. */
-export function modeOf(mode: OpenMode | null | undefined, standard: number, name = 'mode'): number {
-  if (mode === undefined || mode === null) return standard
+/** Permission bits, from a number or octal digits; `standard` where there are none, without it they must be given. */
+export function modeOf(mode: OpenMode | null | undefined, standard?: number, name = 'mode'): number {
+  if (mode === undefined || mode === null) {
+    if (standard !== undefined) return standard
+    throw invalid('ERR_INVALID_ARG_TYPE', `The "${name}" argument must be of type number. Received ${mode}`)
+  }
   if (typeof mode === 'string' && /^[0-7]+$/.test(mode)) return Number.parseInt(mode, 8)
   if (typeof mode === 'number' && Number.isInteger(mode) && mode >= 0 && mode <= 0xffff_ffff) return mode
   if (typeof mode === 'number')
@@ -100,6 +103,19 @@ export function modeOf(mode: OpenMode | null | undefined, standard: number, name
     'ERR_INVALID_ARG_VALUE',
     `The argument '${name}' must be a 32-bit unsigned integer or an octal string. Received ${shown(mode)}`,
   )
+}
+
+/** The length that a file is to have, 0 for what is below. */
+export function lengthOf(length: number): number {
+  if (typeof length !== 'number') {
+    const message = `The "len" argument must be of type number. Received ${shown(length)}`
+    throw invalid('ERR_INVALID_ARG_TYPE', message)
+  }
+  if (!Number.isSafeInteger(length)) {
+    const message = `The value of "len" is out of range. It must be an integer. Received ${length}`
+    throw invalid('ERR_OUT_OF_RANGE', message)
+  }
+  return Math.max(0, length)
 }
 
 /** A uid or gid; -1 stays. */

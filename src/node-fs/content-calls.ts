@@ -108,3 +108,12 @@ export function bytesOf(data: unknown, encoding: BufferEncoding = 'utf8'): Uint8
     `The "data" argument must be of type string or an instance of Buffer, TypedArray, or DataView. Received ${String(data)}`,
   )
 }
+
+/** The bytes of a view, which text has none of. Throws ERR_INVALID_ARG_TYPE. */
+export function viewBytes(buffer: unknown): Uint8Array {
+  if (ArrayBuffer.isView(buffer)) return bytesOf(buffer)
+  throw invalid(
+    'ERR_INVALID_ARG_TYPE',
+    `The "buffer" argument must be an instance of Buffer, TypedArray, or DataView. Received ${String(buffer)}`,
+  )
+}

@@ -8,7 +8,7 @@ import { close, open } from '../guest/syscall/open.js'
 import type { Process } from '../guest/syscall/process.js'
 import { type Attributes, S_IFREG } from '../guest/vfs/attributes.js'
 import type { OpenFile } from '../guest/vfs/open-file.js'
-import { type PathLike, pathBytes } from './arguments.js'
+import { lengthOf, type PathLike, pathBytes } from './arguments.js'
 import { at, now, systemError } from './system-error.js'
 
 /** The most that one read or write takes, as with Node: 2 GiB less one. */
@@ -109,7 +109,7 @@ function* syncCall(process: Process, fd: number, dataOnly: boolean): Call<void> 
 }
 
 export function* truncateFile(process: Process, fd: number, size: number): Call<void> {
-  yield* at({ syscall: 'ftruncate' }, truncateCall(process, fd, Math.max(0, size)))
+  yield* at({ syscall: 'ftruncate' }, truncateCall(process, fd, lengthOf(size)))
 }
 
 function* truncateCall(process: Process, fd: number, size: number): Call<void> {

@@ -11,6 +11,7 @@ import {
   type FileContent,
   type ReadFileOptions,
   readFile,
+  viewBytes,
   type WriteFileOptions,
   writeFile,
 } from './content-calls.js'
@@ -60,7 +61,7 @@ export class FileHandle extends EventEmitter {
   }
 
   async chmod(mode: OpenMode): Promise<void> {
-    await whenDone(fchmod(this.#process, this.#fd, modeOf(mode, 0)))
+    await whenDone(fchmod(this.#process, this.#fd, modeOf(mode)))
   }
 
   async chown(uid: number, gid: number): Promise<void> {
@@ -110,7 +111,7 @@ export class FileHandle extends EventEmitter {
       ? { ...rangeOptions(second, length, position), buffer: first }
       : (first ?? {})
     const buffer = options.buffer ?? Buffer.alloc(READ_SIZE)
-    const target = bytesOf(buffer)
+    const target = viewBytes(buffer)
     const range = byteRange(target.length, options)
     const bytesRead = readInto(this.#process, this.#fd, target, range.from, range.count, range.position)
     return { bytesRead, buffer }

@@ -7,6 +7,7 @@ import {
   encodingOf,
   idOf,
   invalid,
+  lengthOf,
   modeOf,
   type OpenMode,
   openFlags,
@@ -120,7 +121,8 @@ export function* mkdirCall(
 }
 
 export function* truncateCall({ process }: Door, path: PathLike, size: number): Call<void> {
-  yield* withFile(process, path, openFlags('r+'), 0o666, (fd) => truncateFile(process, fd, size))
+  const length = lengthOf(size)
+  yield* withFile(process, path, openFlags('r+'), 0o666, (fd) => truncateFile(process, fd, length))
 }
 
 export function* mkdtempCall(door: Door, prefix: PathLike, options?: EncodingOption): Call<string | Buffer> {
@@ -139,7 +141,7 @@ export function createPromises(door: Door) {
       options?: WriteFileOptions | BufferEncoding | null,
     ) => whenDone(writeFile(door, descriptorOf(path), data, options, 'a')),
     chmod: (path: PathLike, mode: OpenMode) =>
-      told(() => modeOf(mode, 0)).then((bits) => whenDone(attributes.chmod(door.process, path, bits))),
+      told(() => modeOf(mode)).then((bits) => whenDone(attributes.chmod(door.process, path, bits))),
     chown: (path: PathLike, uid: number, gid: number) =>
       told(() => [idOf(uid, 'uid'), idOf(gid, 'gid')] as const).then((ids) =>
         whenDone(attributes.chown(door.process, path, ...ids, true)),

@@ -15,7 +15,14 @@ import {
 } from './arguments.js'
 import * as attributes from './attribute-calls.js'
 import { type ByteRangeOptions, byteRange, rangeOptions } from './byte-range.js'
-import { bytesOf, type ReadFileOptions, readFile, type WriteFileOptions, writeFile } from './content-calls.js'
+import {
+  bytesOf,
+  type ReadFileOptions,
+  readFile,
+  viewBytes,
+  type WriteFileOptions,
+  writeFile,
+} from './content-calls.js'
 import { type CopyOptions, cp } from './copy-tree.js'
 import { type Dir, type OpendirOptions, opendir } from './dir.js'
 import type { Dirent } from './dirent.js'
@@ -78,11 +85,14 @@ function orUndefined<T>(options: SyncStatOptions | undefined, work: () => T): T 
   try {
     return work()
   } catch (error) {
-    const { code } = error as { code?: string }
-    if (options?.throwIfNoEntry === false && (code === 'ENOENT' || code === 'ENOTDIR')) return undefined
+    if (options?.throwIfNoEntry === false && (error as { code?: string }).code === 'ENOENT') return undefined
     throw error
   }
 }
+
+const realpathOf = (door: Door): NamedSync =>
+  ((path: PathLike, options?: EncodingOption) =>
+    encoded(names.realpath(door.process, path), encodingOf(options, 'utf8'))) as NamedSync
 
 /** All functions work also when they are taken out of the object. */
 export function createSync(door: Door) {
@@ -96,7 +106,7 @@ export function createSync(door: Door) {
       options?: WriteFileOptions | BufferEncoding | null,
     ): void => atOnce(writeFile(door, path, data, options, 'a')),
     chmodSync: (path: PathLike, mode: OpenMode): void =>
-      atOnce(attributes.chmod(door.process, path, modeOf(mode, 0))),
+      atOnce(attributes.chmod(door.process, path, modeOf(mode))),
     chownSync: (path: PathLike, uid: number, gid: number): void =>
       atOnce(attributes.chown(door.process, path, idOf(uid, 'uid'), idOf(gid, 'gid'), true)),
     closeSync: (fd: number): void => closeFile(door.process, fd),
@@ -110,7 +120,7 @@ export function createSync(door: Door) {
       createWriteStream(door, path, options),
     existsSync: (path: PathLike): boolean => attributes.exists(door, path),
     fchmodSync: (fd: number, mode: OpenMode): void =>
-      atOnce(attributes.fchmod(door.process, fd, modeOf(mode, 0))),
+      atOnce(attributes.fchmod(door.process, fd, modeOf(mode))),
     fchownSync: (fd: number, uid: number, gid: number): void =>
       atOnce(attributes.fchown(door.process, fd, idOf(uid, 'uid'), idOf(gid, 'gid'))),
     fdatasyncSync: (fd: number): void => atOnce(syncFile(door.process, fd, true)),
@@ -145,7 +155,7 @@ export function createSync(door: Door) {
       length?: number | null,
       at?: number | bigint | null,
     ): number => {
-      const bytes = bytesOf(buffer)
+      const bytes = viewBytes(buffer)
       const { from, count, position } = byteRange(bytes.length, rangeOptions(offset, length, at))
       return readInto(door.process, fd, bytes, from, count, position)
     },
@@ -155,8 +165,7 @@ export function createSync(door: Door) {
       encoded(names.readLink(door.process, path), encodingOf(options, 'utf8'))) as NamedSync,
     readvSync: (fd: number, buffers: readonly NodeJS.ArrayBufferView[], position?: number | null): number =>
       readVector(door.process, fd, buffers, positionOf(position)),
-    realpathSync: ((path: PathLike, options?: EncodingOption) =>
-      encoded(names.realpath(door.process, path), encodingOf(options, 'utf8'))) as NamedSync,
+    realpathSync: Object.assign(realpathOf(door), { native: realpathOf(door) }),
     renameSync: (path: PathLike, newPath: PathLike): void =>
       atOnce(names.rename(door.process, path, newPath)),
     rmSync: (path: PathLike, options?: RmOptions): void => atOnce(rm(door.process, path, options)),

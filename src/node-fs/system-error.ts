@@ -49,10 +49,12 @@ function make(code: ErrorCode, text: string, { syscall, path, dest }: Place, cau
   const from = path === undefined ? '' : ` '${pathText(path)}'`
   const to = dest === undefined ? '' : ` -> '${pathText(dest)}'`
   const message = `${text.startsWith(code) ? text : `${code}: ${text}`}, ${syscall}${from}${to}`
-  return new FsError(code, message, {
+  const error = new FsError(code, message, {
     syscall,
     ...(path === undefined ? {} : { path: pathText(path) }),
     ...(dest === undefined ? {} : { dest: pathText(dest) }),
     ...(cause === undefined ? {} : { cause }),
   })
+  error.name = 'Error'
+  return error
 }

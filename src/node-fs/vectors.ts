@@ -1,7 +1,7 @@
 /** readv and writev: one call for several buffers. */
 import type { Call } from '../guest/syscall/call.js'
 import type { Process } from '../guest/syscall/process.js'
-import { bytesOf } from './content-calls.js'
+import { viewBytes } from './content-calls.js'
 import { readInto, writeFrom } from './file-calls.js'
 
 /** Fills the buffers one after the other; the bytes read. */
@@ -13,7 +13,7 @@ export function readVector(
 ): number {
   let done = 0
   for (const buffer of buffers) {
-    const bytes = bytesOf(buffer)
+    const bytes = viewBytes(buffer)
     const count = readInto(
       process,
       fd,
@@ -36,7 +36,7 @@ export function* writeVector(
 ): Call<number> {
   let done = 0
   for (const buffer of buffers) {
-    const bytes = bytesOf(buffer)
+    const bytes = viewBytes(buffer)
     const at = position === undefined ? undefined : position + done
     const count = yield* writeFrom(process, fd, bytes, 0, bytes.length, at)
     done += count
