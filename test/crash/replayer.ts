@@ -54,12 +54,16 @@ export function corruptFailure({ what, error }: CorruptResult): string | undefin
  */
 const STRICTER = /eh_depth is|s_first is|s_maxlen is|cannot be an orphan/
 
+/** Features that ours does not know: it says so, and nothing of the image. */
+const NOT_JUDGED = /unsupported (incompat|ro_compat|compat) features:/
+
 /** Where our checker and e2fsck do not agree whether the image is clean. */
 export function disagreement({ what, clean, problems, image }: CorruptResult): string | undefined {
   const { status, output } = e2fsck(image)
   // It exits 0 also where it asked whether to mend a count and was told no.
   const isUnclear = status === 0 && /\? no$/m.test(output)
   const isStricter = status === 0 && problems.some((problem) => STRICTER.test(problem))
+  if (problems.some((problem) => NOT_JUDGED.test(problem))) return undefined
   if (clean === (status === 0) || isUnclear || isStricter) return undefined
   const found = clean ? 'clean' : problems.slice(0, 5).join(' | ')
   const lines = output.split('\n').slice(0, 12).join('\n')
