@@ -125,7 +125,9 @@ t.test('interrupted: exit status 8, and nothing stays mounted', { skip }, async 
   const script = `#!/bin/sh
     if [ ! -e ${place.path}/server ]; then
       echo $PPID > ${place.path}/server
-      kill -INT $(ps -o ppid= -p $PPID)
+      command=$(ps -o ppid= -p $PPID)
+      kill -INT $command
+      while kill -0 $command 2> /dev/null; do sleep 0.05; done
     fi
     PATH=${process.env['PATH']}
     exec fusermount3 "$@"\n`
